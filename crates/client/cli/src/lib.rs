@@ -1,0 +1,5 @@
+//! The `chancery` command for admins, members and auditors.
+//!
+//! Zone: client.
+
+#![forbid(unsafe_code)]

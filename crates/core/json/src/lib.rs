@@ -1,0 +1,5 @@
+//! Strict JSON: no duplicate members, bounded depth and size, ordered objects.
+//!
+//! Zone: core.
+
+#![forbid(unsafe_code)]

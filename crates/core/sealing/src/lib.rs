@@ -1,0 +1,5 @@
+//! Labelled key derivation and authenticated sealing of records.
+//!
+//! Zone: core.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,5 @@
+//! `chancery-dev`: the whole service on one machine, and its load generator.
+//!
+//! Zone: dev.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,5 @@
+//! Seeded randomness, clocks and process harnesses for tests.
+//!
+//! Zone: dev.
+
+#![forbid(unsafe_code)]

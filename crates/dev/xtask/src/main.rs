@@ -1,0 +1,7 @@
+//! The project's own commands.
+//!
+//! Zone: dev.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

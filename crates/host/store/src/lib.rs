@@ -1,0 +1,5 @@
+//! The host's store of sealed records.
+//!
+//! Zone: host.
+
+#![forbid(unsafe_code)]

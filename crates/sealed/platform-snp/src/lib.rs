@@ -1,0 +1,5 @@
+//! The secure processor of an AMD SEV-SNP guest.
+//!
+//! Zone: sealed.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,5 @@
+//! The secure processor as the runtime sees it.
+//!
+//! Zone: sealed.
+
+#![forbid(unsafe_code)]

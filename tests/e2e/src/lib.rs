@@ -1,0 +1,5 @@
+//! End-to-end tests against the real processes.
+//!
+//! Zone: tests.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,5 @@
+//! House rules as tests.
+//!
+//! Zone: tests.
+
+#![forbid(unsafe_code)]
