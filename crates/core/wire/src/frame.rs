@@ -103,19 +103,23 @@ impl core::error::Error for WireError {}
 /// [`WireError::Oversized`] if the frame would be larger than [`FRAME_SIZE_MAX`].
 pub fn encode<T: Message>(message: &T) -> Result<Vec<u8>, WireError> {
     let purpose = T::PURPOSE.as_bytes();
-    let purpose_length = u8::try_from(purpose.len()).map_err(|_| WireError::Unencodable)?;
+    let purpose_length = u8::try_from(purpose.len())
+        .ok()
+        .ok_or(WireError::Unencodable)?;
     let mut frame = Vec::with_capacity(128);
     frame.extend_from_slice(&[0; LENGTH_SIZE]);
     frame.push(purpose_length);
     frame.extend_from_slice(purpose);
     frame.push(T::VERSION);
-    let mut frame = postcard::to_extend(message, frame).map_err(|_| WireError::Unencodable)?;
+    let mut frame = postcard::to_extend(message, frame)
+        .ok()
+        .ok_or(WireError::Unencodable)?;
 
     let size = frame.len().saturating_sub(LENGTH_SIZE);
     let length = u32::try_from(size)
         .ok()
         .filter(|length| *length <= FRAME_SIZE_MAX);
-    let length = length.ok_or(WireError::Oversized {
+    let length = length.ok_or_else(|| WireError::Oversized {
         size,
         size_max: size_of_limit(FRAME_SIZE_MAX),
     })?;
@@ -137,7 +141,7 @@ pub fn decode_body<T: Message>(body: &[u8]) -> Result<T, WireError> {
         assert!(
             T::PURPOSE.len() <= PURPOSE_SIZE_MAX,
             "the purpose fits its length byte"
-        )
+        );
     };
     let (purpose_length, rest) = body.split_first().ok_or(WireError::Truncated)?;
     let (purpose, rest) = rest

@@ -1,4 +1,5 @@
 //! Round trips, truncations, mutations and limits of every message.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -52,6 +53,27 @@ fn every_message(check: &mut impl Check) {
     }
     check.run(&BlobReply::Found(b"{}".to_vec()));
     check.run(&BlobReply::Absent);
+    every_store_message(check);
+    let counters = Counters {
+        users: 10_000,
+        cpu_us: u64::MAX,
+        ..Counters::default()
+    };
+    for health in every_health() {
+        check.run(&Telemetry {
+            health,
+            counters,
+            deployment: None,
+        });
+    }
+    check.run(&Telemetry {
+        health: Health::Serving,
+        counters,
+        deployment: Some(b"{}".to_vec()),
+    });
+}
+
+fn every_store_message(check: &mut impl Check) {
     let record = |sequence, body: &[u8]| NewRecord {
         stream: stream(3),
         sequence,
@@ -97,23 +119,6 @@ fn every_message(check: &mut impl Check) {
     ] {
         check.run(&StoreReply { id: 2, result });
     }
-    let counters = Counters {
-        users: 10_000,
-        cpu_us: u64::MAX,
-        ..Counters::default()
-    };
-    for health in every_health() {
-        check.run(&Telemetry {
-            health,
-            counters,
-            deployment: None,
-        });
-    }
-    check.run(&Telemetry {
-        health: Health::Serving,
-        counters,
-        deployment: Some(b"{}".to_vec()),
-    });
 }
 
 fn every_health() -> Vec<Health> {
