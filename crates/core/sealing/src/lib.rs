@@ -47,6 +47,6 @@ mod entropy;
 mod key;
 mod seal;
 
-pub use entropy::{Entropy, EntropyError};
+pub use entropy::{Entropy, EntropyError, ExpandedEntropy};
 pub use key::{Key, TAG_LENGTH, same_bytes};
 pub use seal::{SEAL_OVERHEAD, SealError, open, seal};
