@@ -28,10 +28,10 @@ fn refusal(text: &str) -> Error {
 }
 
 fn json_refusal(text: &str) -> (ErrorKind, String) {
-    match refusal(text) {
-        Error::Json(error) => (error.kind(), error.pointer().to_string()),
-        other => panic!("not a JSON refusal: {other:?}"),
-    }
+    let Error::Json(error) = refusal(text) else {
+        panic!("not a JSON refusal");
+    };
+    (error.kind(), error.pointer().to_string())
 }
 
 #[test]
@@ -286,8 +286,8 @@ fn refuses_malformed_signatures_and_key_ids() {
     for bad in [
         "",
         "AAAA",
-        &tail[4..88],
-        &format!("AAAA{}", &tail[..88]),
+        tail.get(4..88).unwrap(),
+        &format!("AAAA{}", tail.get(..88).unwrap()),
         "!",
     ] {
         let text = format!("{head}{bad}\"}}]}}");
@@ -300,7 +300,7 @@ fn refuses_malformed_signatures_and_key_ids() {
     let id = key(1).id().to_hex();
     for bad in [
         id.to_uppercase(),
-        id[1..].to_string(),
+        id.get(1..).unwrap().to_string(),
         format!("{id}0"),
         "g".repeat(64),
     ] {
@@ -315,7 +315,7 @@ fn refuses_malformed_signatures_and_key_ids() {
 fn refuses_two_signatures_of_one_key_none_and_too_many() {
     let good = text(&[1]);
     let at = good.find("[").unwrap() + 1;
-    let signature = &good[at..good.len() - 2];
+    let signature = good.get(at..good.len() - 2).unwrap();
     let double = good.replace(signature, &format!("{signature},{signature}"));
     assert_eq!(
         refusal(&double),
