@@ -45,6 +45,8 @@ pub mod head;
 pub mod prefix;
 pub mod record;
 pub mod tenant;
+#[cfg(test)]
+mod testing;
 pub mod vrf;
 
 pub use codec::DecodeError;
