@@ -1,0 +1,315 @@
+//! The host's configuration: strict JSON, every member required, none unknown, none twice.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use chancery_wire::EgressName;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+
+/// Largest configuration file, in bytes.
+const CONFIG_SIZE_MAX: u64 = 256 * 1024;
+
+/// The one version of the configuration's format.
+const CONFIG_VERSION: u32 = 1;
+
+/// Most connections that may be configured: two open files each.
+const CONNECTIONS_MAX: u32 = 100_000;
+
+/// Most outbound destinations.
+const EGRESS_MAX: usize = 256;
+
+/// Longest address of an outbound destination, in bytes: a DNS name and a port.
+const EGRESS_ADDRESS_SIZE_MAX: usize = 260;
+
+/// What the host is told. Paths are relative to its current folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The public TCP address.
+    pub listen: SocketAddr,
+    /// The address of `/healthz` and `/metrics`.
+    pub status_listen: SocketAddr,
+    /// The runtime's socket, which takes each inbound connection.
+    pub runtime_ingress: PathBuf,
+    /// The host's socket, to which the runtime connects.
+    pub host_socket: PathBuf,
+    /// The store's file.
+    pub store: PathBuf,
+    /// Outbound destinations, name to `host:port`.
+    pub egress: BTreeMap<EgressName, String>,
+    /// Files that the runtime may ask for.
+    pub blobs: Blobs,
+    /// Where the public deployment document is written.
+    pub published_deployment: PathBuf,
+    /// Most inbound connections at a time; further ones wait in the kernel's queue.
+    pub connections_max: u32,
+}
+
+/// Files that the runtime may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Blobs {
+    /// The runtime's configuration.
+    pub configuration: PathBuf,
+    /// The signed release policy.
+    pub release_policy: PathBuf,
+    /// Certificates of the chip, where the platform has them as a file.
+    #[serde(default)]
+    pub collateral: Option<PathBuf>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is larger than a configuration may be.
+    TooLarge,
+    /// Not JSON, or a member is missing, unknown, twice there or of another type.
+    Malformed(serde_json::Error),
+    /// Another version of the format.
+    Version {
+        /// The version found.
+        found: u32,
+    },
+    /// A member's value cannot be used.
+    Value {
+        /// Which member.
+        member: &'static str,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, .. } => write!(f, "cannot read {}", path.display()),
+            Self::TooLarge => write!(f, "larger than {CONFIG_SIZE_MAX} bytes"),
+            Self::Malformed(_) => f.write_str("malformed"),
+            Self::Version { found } => write!(f, "version {found}, expected {CONFIG_VERSION}"),
+            Self::Value { member } => write!(f, "the value of `{member}` cannot be used"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { source, .. } => Some(source),
+            Self::Malformed(source) => Some(source),
+            Self::TooLarge | Self::Version { .. } | Self::Value { .. } => None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or see [`Config::parse`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable {
+            path: path.to_path_buf(),
+            source,
+        };
+        let mut text = Vec::new();
+        let limit = CONFIG_SIZE_MAX.saturating_add(1);
+        File::open(path)
+            .and_then(|file| file.take(limit).read_to_end(&mut text))
+            .map_err(unreadable)?;
+        Self::parse(&text)
+    }
+
+    /// Parses a configuration.
+    ///
+    /// # Errors
+    ///
+    /// Anything that is not exactly a configuration of this version.
+    pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > CONFIG_SIZE_MAX {
+            return Err(ConfigError::TooLarge);
+        }
+        let raw: RawConfig = serde_json::from_slice(text).map_err(ConfigError::Malformed)?;
+        if raw.version != CONFIG_VERSION {
+            return Err(ConfigError::Version { found: raw.version });
+        }
+        if raw.connections_max == 0 || raw.connections_max > CONNECTIONS_MAX {
+            return Err(ConfigError::Value {
+                member: "connections_max",
+            });
+        }
+        Ok(Self {
+            listen: address(&raw.listen, "listen")?,
+            status_listen: address(&raw.status_listen, "status_listen")?,
+            runtime_ingress: raw.runtime_ingress,
+            host_socket: raw.host_socket,
+            store: raw.store,
+            egress: destinations(raw.egress.0)?,
+            blobs: raw.blobs,
+            published_deployment: raw.published_deployment,
+            connections_max: raw.connections_max,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    version: u32,
+    listen: String,
+    status_listen: String,
+    runtime_ingress: PathBuf,
+    host_socket: PathBuf,
+    store: PathBuf,
+    egress: RawEgress,
+    blobs: Blobs,
+    published_deployment: PathBuf,
+    connections_max: u32,
+}
+
+/// An object whose members may not repeat; serde's own maps keep the last one silently.
+struct RawEgress(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for RawEgress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = RawEgress;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of distinct names and addresses")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawEgress, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, address)) = map.next_entry::<String, String>()? {
+                    if members.insert(name, address).is_some() {
+                        return Err(A::Error::custom("an egress name is there twice"));
+                    }
+                }
+                Ok(RawEgress(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+fn address(text: &str, member: &'static str) -> Result<SocketAddr, ConfigError> {
+    text.parse().ok().ok_or(ConfigError::Value { member })
+}
+
+fn destinations(
+    raw: BTreeMap<String, String>,
+) -> Result<BTreeMap<EgressName, String>, ConfigError> {
+    const BAD: ConfigError = ConfigError::Value { member: "egress" };
+    if raw.len() > EGRESS_MAX {
+        return Err(BAD);
+    }
+    let mut egress = BTreeMap::new();
+    for (name, address) in raw {
+        let name = EgressName::new(&name).ok().ok_or(BAD)?;
+        let (host, port) = address.rsplit_once(':').ok_or(BAD)?;
+        let port_is_one = port.parse::<u16>().is_ok_and(|port| port != 0);
+        if host.is_empty() || !port_is_one || address.len() > EGRESS_ADDRESS_SIZE_MAX {
+            return Err(BAD);
+        }
+        egress.insert(name, address);
+    }
+    Ok(egress)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"version":1,"listen":"127.0.0.1:8443","status_listen":"[::1]:0",
+        "runtime_ingress":"ingress.sock","host_socket":"host.sock","store":"store.sqlite3",
+        "egress":{"witness-1":"127.0.0.1:1234","crl":"crl.example:80"},
+        "blobs":{"configuration":"configuration.json","release_policy":"release-policy.json"},
+        "published_deployment":"deployment.json","connections_max":4096}"#;
+
+    fn changed(from: &str, to: &str) -> Result<Config, ConfigError> {
+        assert!(GOOD.contains(from), "{from}");
+        Config::parse(GOOD.replacen(from, to, 1).as_bytes())
+    }
+
+    #[test]
+    fn reads_each_member() {
+        let config = Config::parse(GOOD.as_bytes()).unwrap();
+        assert_eq!(config.listen, "127.0.0.1:8443".parse().unwrap());
+        assert_eq!(config.status_listen.port(), 0);
+        assert_eq!(config.egress.len(), 2);
+        assert_eq!(
+            config.egress[&EgressName::new("crl").unwrap()],
+            "crl.example:80"
+        );
+        assert_eq!(config.blobs.collateral, None);
+        assert_eq!(config.connections_max, 4096);
+    }
+
+    #[test]
+    fn refuses_members_unknown_missing_twice_or_of_another_type() {
+        let malformed = |from, to| {
+            let result = changed(from, to);
+            assert!(
+                matches!(result, Err(ConfigError::Malformed(_))),
+                "{to}: {result:?}"
+            );
+        };
+        malformed(r#""version":1,"#, r#""version":1,"extra":0,"#);
+        malformed(r#""version":1,"#, r#""version":1,"version":1,"#);
+        malformed(r#""store":"store.sqlite3","#, "");
+        malformed(r#""crl":"#, r#""witness-1":"#);
+        malformed(r#""configuration":"#, r#""policy":"x","configuration":"#);
+        malformed("4096}", "4096} x");
+        malformed("4096", "\"4096\"");
+        malformed("4096", "-1");
+    }
+
+    #[test]
+    fn refuses_values_that_cannot_be_used() {
+        let refused = |from, to, expected: &str| match changed(from, to) {
+            Err(ConfigError::Value { member }) => assert_eq!(member, expected),
+            other => panic!("{to}: {other:?}"),
+        };
+        refused("127.0.0.1:8443", "localhost", "listen");
+        refused("[::1]:0", "::1", "status_listen");
+        refused("4096", "0", "connections_max");
+        refused("4096", "100001", "connections_max");
+        refused("witness-1", "Witness 1", "egress");
+        refused("127.0.0.1:1234", "127.0.0.1", "egress");
+        refused("127.0.0.1:1234", "127.0.0.1:0", "egress");
+        refused("127.0.0.1:1234", ":1234", "egress");
+    }
+
+    #[test]
+    fn refuses_another_version_and_a_file_that_is_too_large() {
+        let version = changed(r#""version":1"#, r#""version":2"#);
+        assert!(matches!(version, Err(ConfigError::Version { found: 2 })));
+        let mut large = GOOD.as_bytes().to_vec();
+        large.resize(256 * 1024 + 1, b' ');
+        assert!(matches!(Config::parse(&large), Err(ConfigError::TooLarge)));
+        large.pop();
+        assert!(Config::parse(&large).is_ok());
+    }
+
+    #[test]
+    fn names_the_file_that_cannot_be_read() {
+        let error = Config::load(Path::new("absent/host.json")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read absent/host.json");
+    }
+}
