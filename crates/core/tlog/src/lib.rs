@@ -68,6 +68,8 @@
 )]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod checkpoint;
 pub mod cosign;

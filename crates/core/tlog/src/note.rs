@@ -502,3 +502,6 @@ pub(crate) fn parse_signature_lines(lines: &str) -> Result<Vec<NoteSignature>, E
     }
     Ok(signatures)
 }
+
+#[cfg(test)]
+mod tests;

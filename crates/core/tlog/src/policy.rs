@@ -361,6 +361,3 @@ fn sum_smallest(mut values: Vec<usize>, count: usize) -> usize {
         .take(count)
         .fold(0, |sum, value| sum.saturating_add(*value))
 }
-
-#[cfg(test)]
-mod tests;
