@@ -199,9 +199,11 @@ impl LogState {
     /// The current state of a subject; `None` if it never existed or was erased.
     #[must_use]
     pub fn subject(&self, handle: &Handle) -> Option<&DirState> {
-        self.directory
+        let slot = self
+            .directory
             .tag(&handle_key(handle))
-            .map(|slot| self.subjects.at(slot))
+            .filter(|slot| *slot != TAG_NONE)?;
+        Some(self.subjects.at(slot))
     }
 
     /// Whether the subject was erased.

@@ -243,6 +243,7 @@ fn next_subject_state(
                 (S::SuspendedConfirmed, S::SuspendedProvisioned),
             ],
         ),
+        (T::KeyDestroyed, ActorClass::Itself) => kept(from, &[S::Provisioned, S::Confirmed]),
         (T::KeyDestroyed, _) => kept(
             from,
             &[
