@@ -17,8 +17,6 @@ pub enum StepError {
     },
     /// The leaf's time is before the time of the leaf before it.
     TimeDecreased,
-    /// The leaf's time is below the trusted lower bound.
-    TimeBelowFloor,
     /// The log begins with something else than genesis.
     GenesisMissing,
     /// The actor is zero.
@@ -192,7 +190,6 @@ impl StepError {
     const fn plain(&self) -> &'static str {
         match self {
             Self::TimeDecreased => "time is before that of the leaf before",
-            Self::TimeBelowFloor => "time is below the trusted lower bound",
             Self::GenesisMissing => "log does not begin with genesis",
             Self::ActorZero => "actor is zero",
             Self::SubjectZero => "subject is zero",

@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
 use std::vec::Vec;
 
+use super::rules::{KeyRule, ObjectRule, rule};
 use super::*;
-use crate::entry::TenantLeaf;
+use crate::entry::{StateRoot, TenantLeaf};
 use crate::prefix::Lookup;
 use crate::record::DIR_STATE_SIZE;
+use crate::record::chain_next;
 use crate::testing::{Seeded, shown, unhex, vector, vector_hex};
 
 mod legal;
@@ -185,7 +187,7 @@ fn refuses_a_gap_in_each_counter_by_name() {
 }
 
 #[test]
-fn refuses_time_that_decreases_or_lies_below_the_floor() {
+fn refuses_time_that_decreases_below_entry_or_floor() {
     let mut log = with_user(USER);
     let entry = log
         .draft(&act(EntryType::Suspended, DELEGATION, USER))
