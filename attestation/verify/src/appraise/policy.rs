@@ -1,0 +1,190 @@
+//! Stage 5: the release policy. Every violation is listed.
+
+mod firmware;
+mod platform;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString;
+
+use chancery_evidence::GuestPolicy;
+use chancery_evidence::Report;
+use chancery_evidence::ReportFields;
+use chancery_evidence::SignerInfo;
+use chancery_evidence::VekIdentity;
+
+use super::Inputs;
+use super::chain::Leaf;
+use super::end_of_policy;
+use super::rows::Failed;
+use super::rows::Rows;
+use crate::check::CheckId;
+use crate::check::Stage;
+use crate::policy::IdBlockRule;
+use crate::policy::Release;
+
+pub(crate) fn run(
+    report: &Report,
+    leaf: &Leaf<'_>,
+    inputs: &Inputs<'_>,
+    rows: &mut Rows,
+) -> Result<Release, Failed> {
+    let fields = report.fields();
+    check_policy_itself(inputs, rows);
+    check_report_version(fields, inputs, rows);
+    check_signer(leaf, inputs, rows);
+    check_chip(leaf, inputs, rows);
+    let release = check_measurement(fields, inputs, rows);
+    check_data(fields, inputs, rows);
+    check_vmpl(fields, inputs, rows);
+    platform::check(fields, inputs.policy, rows);
+    firmware::check(fields, leaf.line, inputs.policy, rows);
+    check_id_block(fields, &inputs.policy.id_block, rows);
+    check_migration_agent(fields, rows);
+    end_of_policy(rows)?;
+    release.ok_or(Failed(Stage::Policy))
+}
+
+fn check_policy_itself(inputs: &Inputs<'_>, rows: &mut Rows) {
+    let (got, fits) = match inputs.policy.check() {
+        Ok(()) => (String::from("well formed"), true),
+        Err(error) => (error.to_string(), false),
+    };
+    rows.note(CheckId::PolicyWellFormed, "well formed", got, fits);
+    let (from, to) = (inputs.policy.issued_ms, inputs.policy.expires_ms);
+    let in_force = (from..to).contains(&inputs.now_ms);
+    let expected = format!("{from} to before {to} ms");
+    rows.note(
+        CheckId::PolicyWindow,
+        expected,
+        format!("{} ms", inputs.now_ms),
+        in_force,
+    );
+}
+
+fn check_report_version(fields: &ReportFields, inputs: &Inputs<'_>, rows: &mut Rows) {
+    let (got, min) = (fields.version.number(), inputs.policy.report_version_min);
+    let expected = format!("at least {min}");
+    rows.note(
+        CheckId::ReportVersionMin,
+        expected,
+        got.to_string(),
+        got >= min,
+    );
+}
+
+fn check_signer(leaf: &Leaf<'_>, inputs: &Inputs<'_>, rows: &mut Rows) {
+    match &leaf.extensions.identity {
+        VekIdentity::Chip(_) => rows.note(CheckId::Signer, "VCEK", "VCEK", true),
+        VekIdentity::Provider(provider) => {
+            let allowed = inputs.policy.dangerous_allow_vlek_of.contains(provider);
+            rows.note(
+                CheckId::Signer,
+                "VCEK",
+                format!("VLEK of {provider}"),
+                allowed,
+            );
+        }
+    }
+}
+
+fn check_chip(leaf: &Leaf<'_>, inputs: &Inputs<'_>, rows: &mut Rows) {
+    let policy = inputs.policy;
+    match &leaf.extensions.identity {
+        VekIdentity::Chip(_) if policy.dangerous_allow_any_chip => {
+            let got = "any; waived by dangerous_allow_any_chip";
+            rows.skip(CheckId::Chip, "a listed chip", got);
+        }
+        VekIdentity::Chip(chip) => {
+            let listed = policy.chip_ids.contains(chip);
+            rows.note(CheckId::Chip, "a listed chip", hex::encode(chip), listed);
+        }
+        VekIdentity::Provider(_) => {
+            let allowed = policy.dangerous_allow_any_chip;
+            rows.note(
+                CheckId::Chip,
+                "a listed chip",
+                "unknown: a VLEK names none",
+                allowed,
+            );
+        }
+    }
+}
+
+fn check_measurement(
+    fields: &ReportFields,
+    inputs: &Inputs<'_>,
+    rows: &mut Rows,
+) -> Option<Release> {
+    let mut releases = inputs.policy.releases.iter();
+    let release = releases.find(|release| release.measurement == fields.measurement);
+    let got = hex::encode(fields.measurement);
+    rows.note(
+        CheckId::Measurement,
+        "a listed release",
+        got,
+        release.is_some(),
+    );
+    release.cloned()
+}
+
+fn check_data(fields: &ReportFields, inputs: &Inputs<'_>, rows: &mut Rows) {
+    let expected = inputs.expected_report_data;
+    let equal = fields.report_data == *expected;
+    let got = hex::encode(fields.report_data);
+    rows.note(CheckId::ReportData, hex::encode(expected), got, equal);
+    let listed = inputs.policy.host_data.contains(&fields.host_data);
+    let got = hex::encode(fields.host_data);
+    rows.note(CheckId::HostData, "a listed configuration", got, listed);
+}
+
+fn check_vmpl(fields: &ReportFields, inputs: &Inputs<'_>, rows: &mut Rows) {
+    let max = inputs.policy.dangerous_vmpl_max;
+    let expected = format!("at most {max}");
+    rows.note(
+        CheckId::Vmpl,
+        expected,
+        fields.vmpl.to_string(),
+        fields.vmpl <= max,
+    );
+}
+
+fn check_id_block(fields: &ReportFields, rule: &IdBlockRule, rows: &mut Rows) {
+    match rule {
+        IdBlockRule::Unpinned => {
+            let got = format!("guest svn {}", fields.guest_svn);
+            rows.skip(CheckId::IdBlock, "any: the policy pins no key", got);
+        }
+        IdBlockRule::Pinned {
+            id_key_digests,
+            author_key_digests,
+            guest_svn_min,
+        } => {
+            let author_enabled = fields.signer_info.has(SignerInfo::AUTHOR_KEY_EN);
+            let author = author_enabled && author_key_digests.contains(&fields.author_key_digest);
+            let pinned = author || id_key_digests.contains(&fields.id_key_digest);
+            let fits = pinned && fields.guest_svn >= *guest_svn_min;
+            let expected = format!("a pinned key, guest svn at least {guest_svn_min}");
+            let got = format!(
+                "id key {}, author key {}, guest svn {}",
+                hex::encode(fields.id_key_digest),
+                hex::encode(fields.author_key_digest),
+                fields.guest_svn
+            );
+            rows.note(CheckId::IdBlock, expected, got, fits);
+        }
+    }
+}
+
+/// Without the policy bit there can be no migration agent.
+fn check_migration_agent(fields: &ReportFields, rows: &mut Rows) {
+    let allowed = fields.policy.has(GuestPolicy::MIGRATE_MA);
+    let absent = fields.report_id_ma == [0xff; 32];
+    let got = if absent { "none" } else { "one" };
+    rows.note(
+        CheckId::MigrationAgent,
+        "none unless allowed",
+        got,
+        absent || allowed,
+    );
+}

@@ -1,0 +1,280 @@
+//! Every genuine report passes under a policy made for it, and fails by exactly the rule that is tightened.
+
+use super::*;
+use crate::policy::IdBlockRule;
+
+/// 2026-07-01T00:00:00Z.
+const JULY_2026_MS: u64 = 1_782_864_000_000;
+
+fn ids() -> Vec<String> {
+    let mut ids: Vec<String> = fs::read_dir(format!("{VECTORS}/reports"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    ids.sort();
+    assert_eq!(ids.len(), 27);
+    ids
+}
+
+#[test]
+fn accepts_every_genuine_report_under_its_fixture_policy() {
+    for id in ids() {
+        let verdict = Genuine::load(&id).appraise().unwrap_or_else(|refusal| {
+            panic!("{id}: {:?}", refusal.failed().collect::<Vec<_>>());
+        });
+        assert_eq!(verdict.release().id, "fixture");
+        assert!(
+            verdict
+                .rows()
+                .iter()
+                .all(|row| row.outcome != Outcome::Failed)
+        );
+    }
+}
+
+#[test]
+fn rows_name_each_check_once_and_in_order() {
+    let verdict = Genuine::load("turin-v5-vcek-02").appraise().unwrap();
+    let checks: Vec<CheckId> = verdict.rows().iter().map(|row| row.check).collect();
+    let stages: Vec<Stage> = checks.iter().map(|check| check.stage()).collect();
+    assert!(stages.is_sorted());
+    let mut once = checks.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), checks.len());
+    // Nothing but what follows the waived absence of the revocation list is missing.
+    let missing: Vec<&str> = CheckId::ALL
+        .iter()
+        .filter(|check| !checks.contains(check))
+        .map(|check| check.name())
+        .collect();
+    let after_absence = [
+        "revocation_encoding",
+        "revocation_issuer",
+        "revocation_signature",
+        "revocation_freshness",
+        "intermediate_revoked",
+    ];
+    assert_eq!(missing, after_absence);
+}
+
+#[test]
+fn accepts_a_milan_report_with_its_current_revocation_list() {
+    let mut milan = Genuine::load("milan-v5-vcek-01-gcp");
+    milan.evidence.crl = read("crls/milan-2026-06-22.crl.der");
+    milan.policy.dangerous_allow_unchecked_revocation = false;
+    milan.now_ms = JULY_2026_MS;
+    let verdict = milan.appraise().unwrap();
+    let row = |check| {
+        verdict
+            .rows()
+            .iter()
+            .find(|row| row.check == check)
+            .unwrap()
+    };
+    assert_eq!(row(CheckId::IntermediateRevoked).outcome, Outcome::Passed);
+}
+
+#[test]
+fn refuses_revocation_lists_that_are_missing_stale_foreign_or_spoiled() {
+    let case = |change: fn(&mut Genuine)| {
+        let mut milan = Genuine::load("milan-v5-vcek-01-gcp");
+        milan.evidence.crl = read("crls/milan-2026-06-22.crl.der");
+        milan.policy.dangerous_allow_unchecked_revocation = false;
+        milan.now_ms = JULY_2026_MS;
+        change(&mut milan);
+        let refusal = milan.appraise().unwrap_err();
+        assert_eq!(refusal.stage(), Stage::Chain);
+        failed_names(&refusal)
+    };
+    assert_eq!(case(|g| g.evidence.crl.clear()), ["revocation_present"]);
+    assert_eq!(
+        case(|g| g.now_ms += 60 * 86_400_000),
+        ["revocation_freshness"]
+    );
+    let genoa = |g: &mut Genuine| g.evidence.crl = read("crls/genoa-2022-10-31.crl.der");
+    assert_eq!(case(genoa), ["revocation_issuer"]);
+    assert_eq!(case(|g| g.evidence.crl[400] ^= 1), ["revocation_signature"]);
+    assert_eq!(case(|g| g.evidence.crl.push(0)), ["revocation_encoding"]);
+}
+
+#[test]
+fn a_waiver_for_age_does_not_let_a_foreign_list_pass() {
+    let mut genoa = Genuine::load("genoa-v5-vcek-01-oak");
+    genoa.evidence.crl = read("crls/genoa-2022-10-31.crl.der");
+    assert!(genoa.appraise().is_ok());
+    genoa.evidence.crl = read("crls/milan-2026-06-22.crl.der");
+    assert_eq!(
+        failed_names(&genoa.appraise().unwrap_err()),
+        ["revocation_issuer"]
+    );
+}
+
+type Change = fn(&mut Genuine);
+
+/// A report, what is tightened, and the checks that fail then.
+const TIGHTENED: &[(&str, Change, &[&str])] = &[
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.report_data[0] ^= 1,
+        &["report_data"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.host_data.clear(),
+        &["host_data"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.chip_ids[0][0] ^= 1,
+        &["chip"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.releases.clear(),
+        &["measurement"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.products.clear(),
+        &["product"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.expires_ms = g.now_ms,
+        &["policy_window"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.issued_ms = g.now_ms + 1,
+        &["policy_window"],
+    ),
+    (
+        "genoa-v3-vcek-01-tsm",
+        |g| g.policy.report_version_min = 4,
+        &["report_version_min"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.products[0].mitigation_required = 0x2,
+        &["mitigation_launch", "mitigation_current"],
+    ),
+    (
+        "genoa-v3-vcek-01-tsm",
+        |g| g.policy.products[0].mitigation_required = 0x1,
+        &["mitigation_launch", "mitigation_current"],
+    ),
+    (
+        "turin-v5-vcek-02",
+        |g| g.policy.products[0].tcb_floor.fmc += 1,
+        &[
+            "tcb_reported_floor",
+            "tcb_committed_floor",
+            "tcb_current_floor",
+            "tcb_launch_floor",
+        ],
+    ),
+    (
+        "turin-v5-vcek-02",
+        |g| g.policy.products[0].firmware_floor.minor = 59,
+        &["firmware_floor"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.guest_policy.forbidden |= GuestPolicy::SMT,
+        &["guest_policy_forbidden"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.guest_policy.required |= GuestPolicy::SINGLE_SOCKET,
+        &["guest_policy_required"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.guest_abi_min.minor = 1,
+        &["guest_policy_abi"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.platform_info.required = 2,
+        &["platform_required"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.platform_info.forbidden = 1,
+        &["platform_forbidden"],
+    ),
+    (
+        "milan-v2-vcek-05-provisional",
+        |g| g.policy.dangerous_allow_provisional_firmware = false,
+        &["firmware_committed"],
+    ),
+    (
+        "milan-v3-vlek-01-aws",
+        |g| g.policy.dangerous_vmpl_max = 0,
+        &["vmpl"],
+    ),
+    (
+        "milan-v3-vlek-01-aws",
+        |g| g.policy.dangerous_allow_vlek_of.clear(),
+        &["signer"],
+    ),
+];
+
+#[test]
+fn tightening_one_rule_fails_exactly_that_rule() {
+    for (id, change, expected) in TIGHTENED {
+        let mut genuine = Genuine::load(id);
+        change(&mut genuine);
+        let refusal = genuine.appraise().unwrap_err();
+        assert_eq!(refusal.stage(), Stage::Policy);
+        assert_eq!(failed_names(&refusal), *expected, "{id}");
+    }
+}
+
+#[test]
+fn milan_debug_and_unchecked_aliases_need_their_dangerous_fields() {
+    let mut milan = Genuine::load("milan-v3-vcek-05-aci");
+    milan.policy.dangerous_allow_milan = false;
+    assert_eq!(
+        failed_names(&milan.appraise().unwrap_err()),
+        ["policy_well_formed"]
+    );
+    milan.policy.products.clear();
+    assert_eq!(failed_names(&milan.appraise().unwrap_err()), ["product"]);
+
+    let mut debug = Genuine::load("milan-v2-vcek-03-debug");
+    debug.policy.dangerous_guest_policy_allowed = 0;
+    let refusal = debug.appraise().unwrap_err();
+    assert_eq!(
+        failed_names(&refusal),
+        ["policy_well_formed", "guest_policy_forbidden"]
+    );
+
+    let mut aliases = Genuine::load("milan-v2-vcek-01");
+    aliases.policy.dangerous_allow_unchecked_aliases = false;
+    assert_eq!(
+        failed_names(&aliases.appraise().unwrap_err()),
+        ["policy_well_formed"]
+    );
+}
+
+#[test]
+fn a_pinned_id_block_needs_its_key_and_svn() {
+    let mut id = Genuine::load("turin-v5-vcek-01-aci");
+    let digest = Report::parse(&id.evidence.report)
+        .unwrap()
+        .fields()
+        .id_key_digest;
+    let pinned = |digest, guest_svn_min| IdBlockRule::Pinned {
+        id_key_digests: [digest].into(),
+        author_key_digests: Vec::new(),
+        guest_svn_min,
+    };
+    id.policy.id_block = pinned(digest, 2);
+    assert!(id.appraise().is_ok());
+    id.policy.id_block = pinned(digest, 3);
+    assert_eq!(failed_names(&id.appraise().unwrap_err()), ["id_block"]);
+    id.policy.id_block = pinned([7; 48], 0);
+    assert_eq!(failed_names(&id.appraise().unwrap_err()), ["id_block"]);
+}
