@@ -136,6 +136,6 @@ fn read_admin(element: Element) -> Result<Admin, Error> {
     fields.finish()?;
     let key = PublicKey::from_bytes(&bytes)
         .ok()
-        .ok_or(Error::field(pointer, FieldFault::Key))?;
+        .ok_or_else(|| Error::field(pointer, FieldFault::Key))?;
     Ok(Admin { name, key })
 }

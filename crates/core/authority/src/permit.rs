@@ -169,7 +169,8 @@ impl VerifiedDelegation {
     #[must_use]
     pub fn allows_credential(&self, now_ms: u64, scopes: ScopeSet, not_after_ms: u64) -> bool {
         let life_ms_max = self.delegation.credential_life_max_s.saturating_mul(1000);
-        !scopes.is_empty()
+        let live = self.delegation.not_before_ms <= now_ms && now_ms < self.delegation.not_after_ms;
+        live && !scopes.is_empty()
             && scopes.is_subset(self.delegation.scopes)
             && not_after_ms > now_ms
             && not_after_ms.saturating_sub(now_ms) <= life_ms_max

@@ -96,7 +96,7 @@ pub(crate) fn public_keyset(element: Element) -> Result<PublicKeyset, Error> {
     let bytes: [u8; chancery_keyset::PUBLIC_KEYSET_LENGTH] = base64_bytes(element)?;
     PublicKeyset::decode(&bytes)
         .ok()
-        .ok_or(Error::field(pointer, FieldFault::Key))
+        .ok_or_else(|| Error::field(pointer, FieldFault::Key))
 }
 
 /// A name for people: not empty, no control characters, no space at its ends.
