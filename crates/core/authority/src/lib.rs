@@ -60,6 +60,26 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! What was verified cannot be made in another way. This compiles:
+//!
+//! ```
+//! # use chancery_authority::*;
+//! # use chancery_dsse::Envelope;
+//! fn put(envelope: &Envelope, authority: &TenantAuthority) -> Result<VerifiedDelegation, Error> {
+//!     Delegation::verify(envelope, authority)
+//! }
+//! ```
+//!
+//! and this, which skips the verification, does not:
+//!
+//! ```compile_fail
+//! # use chancery_authority::*;
+//! # use chancery_dsse::Envelope;
+//! fn put(envelope: &Envelope, _: &TenantAuthority) -> Result<VerifiedDelegation, Error> {
+//!     Delegation::from_json(envelope.unverified_payload())
+//! }
+//! ```
 
 #![no_std]
 #![forbid(unsafe_code)]
