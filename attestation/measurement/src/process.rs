@@ -33,14 +33,18 @@ pub fn process_mode_digest(image: &[u8]) -> Result<LaunchDigest, MeasurementErro
     }
     let size = u64::try_from(image.len()).ok().ok_or(too_large)?;
     let mut chain = DigestChain::new();
+    let (pages, tail) = image.as_chunks::<PAGE_SIZE>();
     let mut gpa = 0_u64;
-    for piece in image.chunks(PAGE_SIZE) {
+    for page in pages {
+        chain.normal_page(gpa, page);
+        gpa = gpa.checked_add(0x1000).ok_or(too_large)?;
+    }
+    if !tail.is_empty() {
         let mut page = [0_u8; PAGE_SIZE];
-        for (slot, byte) in page.iter_mut().zip(piece) {
+        for (slot, byte) in page.iter_mut().zip(tail) {
             *slot = *byte;
         }
         chain.normal_page(gpa, &page);
-        gpa = gpa.checked_add(0x1000).ok_or(too_large)?;
     }
     chain.vmsa(&Vmsa::boot_processor(Hypervisor::Qemu, SIGNATURE, GUEST_FEATURES).with_rsi(size));
     Ok(chain.digest())

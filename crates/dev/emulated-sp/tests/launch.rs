@@ -1,0 +1,297 @@
+//! The launcher with real processes: a processor, its guest, and what happens when either ends.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use chancery_emulated_sp::{Chip, EmulatedProduct};
+use chancery_json::{Limits, Object, Value};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tempfile::TempDir;
+
+const PROCESSOR: &str = env!("CARGO_BIN_EXE_chancery-emulated-sp");
+const GUEST: &str = env!("CARGO_BIN_EXE_chancery-emulated-guest");
+
+/// A folder with a program and a configuration of its own.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        fs::copy(GUEST, place.path("guest")).unwrap();
+        fs::write(place.path("configuration.json"), b"{}").unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(PROCESSOR);
+        command
+            .arg(subcommand)
+            .arg("--state")
+            .arg(self.path("state"))
+            .arg("--runtime")
+            .arg(self.path("guest"))
+            .arg("--configuration")
+            .arg(self.path("configuration.json"));
+        command
+    }
+
+    fn identity(&self) -> Object {
+        let output = self.command("identity").output().unwrap();
+        assert!(output.status.success());
+        object(&output.stdout)
+    }
+
+    fn launch(&self, then: &str) -> Processor {
+        let mut child = self
+            .command("launch")
+            .args(["--", "--then", then])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Processor { child, lines }
+    }
+
+    /// Changes the program while it runs: another file takes its name.
+    fn change_program(&self) {
+        let mut bytes = fs::read(GUEST).unwrap();
+        bytes.push(0);
+        let staging = self.path("guest.new");
+        fs::copy(GUEST, &staging).unwrap();
+        fs::write(&staging, bytes).unwrap();
+        fs::rename(staging, self.path("guest")).unwrap();
+    }
+}
+
+fn object(text: &[u8]) -> Object {
+    match Value::parse(text.trim_ascii(), &Limits::DOCUMENT).unwrap() {
+        Value::Object(object) => object,
+        _ => Object::new(),
+    }
+}
+
+fn text(object: &Object, name: &str) -> String {
+    object.get(name).and_then(Value::as_str).unwrap().to_owned()
+}
+
+fn pid_of(event: &Object) -> Pid {
+    let pid = event.get("runtime_pid").and_then(Value::as_u64).unwrap();
+    Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
+}
+
+/// A running processor; killed if the test fails before it ends.
+struct Processor {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Drop for Processor {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Processor {
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn event(&mut self, name: &str) -> Object {
+        let event = object(self.line().as_bytes());
+        assert_eq!(text(&event, "event"), name);
+        event
+    }
+
+    /// What the guest printed: measurement, host data, whether there are certificates, fingerprint of its sealing key.
+    fn guest_says(&mut self) -> Vec<String> {
+        let line = self.line();
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        assert_eq!(words[0], "guest");
+        words
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    /// The rest of the output: it ends only when the processor and its guest have both ended.
+    fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        rest
+    }
+}
+
+fn is_gone(pid: Pid) -> bool {
+    test_kill_process(pid).is_err()
+}
+
+#[test]
+fn a_launched_guest_reports_the_identity_that_was_printed_before() {
+    let place = Place::new();
+    let identity = place.identity();
+    assert_eq!(text(&identity, "mode"), "emulated");
+    assert_eq!(
+        place.identity(),
+        identity,
+        "the state folder keeps the chip"
+    );
+    let mut processor = place.launch("wait");
+    let event = processor.event("launched");
+    let words = processor.guest_says();
+    assert_eq!(text(&event, "measurement"), text(&identity, "measurement"));
+    assert_eq!(words[1], text(&identity, "measurement"));
+    assert_eq!(words[2], text(&identity, "host_data"));
+    assert_eq!(words[3], "true");
+    processor.signal(Signal::TERM);
+    processor.event("exited");
+    assert_eq!(processor.rest(), "");
+    assert!(processor.child.wait().unwrap().success());
+    assert!(is_gone(pid_of(&event)));
+}
+
+#[test]
+fn a_guest_ends_when_its_processor_is_killed() {
+    let place = Place::new();
+    let mut processor = place.launch("stubborn");
+    let pid = pid_of(&processor.event("launched"));
+    processor.guest_says();
+    processor.signal(Signal::KILL);
+    assert_eq!(processor.rest(), "");
+    assert!(!processor.child.wait().unwrap().success());
+    // The guest is an orphan now; whoever adopted it may take a moment to collect it, but it has closed its output.
+    assert!(is_gone(pid) || is_zombie(pid));
+}
+
+fn is_zombie(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ")
+}
+
+#[test]
+fn a_killed_guest_is_launched_anew_and_measured_anew() {
+    let place = Place::new();
+    let mut processor = place.launch("wait");
+    let first = processor.event("launched");
+    let first_words = processor.guest_says();
+
+    kill_process(pid_of(&first), Signal::KILL).unwrap();
+    assert_eq!(text(&processor.event("exited"), "status"), "signal 9");
+    let second = processor.event("launched");
+    assert_ne!(pid_of(&second), pid_of(&first));
+    assert_eq!(processor.guest_says(), first_words, "the same key again");
+
+    place.change_program();
+    kill_process(pid_of(&second), Signal::KILL).unwrap();
+    processor.event("exited");
+    let third = processor.event("launched");
+    assert_ne!(text(&third, "measurement"), text(&first, "measurement"));
+    let words = processor.guest_says();
+    assert_eq!(words[1], text(&third, "measurement"));
+    assert_ne!(words[4], first_words[4], "another program, another key");
+
+    processor.signal(Signal::INT);
+    processor.event("exited");
+    assert!(processor.child.wait().unwrap().success());
+    assert!(is_gone(pid_of(&third)));
+}
+
+#[test]
+fn a_guest_that_fails_is_launched_again_and_a_stop_in_between_is_heard() {
+    let place = Place::new();
+    let mut processor = place.launch("fail");
+    for _ in 0..3 {
+        processor.event("launched");
+        processor.guest_says();
+        assert_eq!(text(&processor.event("exited"), "status"), "exit 3");
+    }
+    processor.signal(Signal::TERM);
+    processor.rest();
+    assert!(processor.child.wait().unwrap().success());
+}
+
+#[test]
+fn a_guest_that_does_not_end_when_asked_is_made_to() {
+    let place = Place::new();
+    let mut processor = place.launch("stubborn");
+    let pid = pid_of(&processor.event("launched"));
+    processor.guest_says();
+    processor.signal(Signal::TERM);
+    assert_eq!(text(&processor.event("exited"), "status"), "signal 9");
+    assert!(processor.child.wait().unwrap().success());
+    assert!(is_gone(pid));
+}
+
+#[test]
+fn the_configuration_is_host_data_and_not_measured() {
+    let place = Place::new();
+    let before = place.identity();
+    fs::write(place.path("configuration.json"), b"{ }").unwrap();
+    let after = place.identity();
+    assert_eq!(text(&before, "measurement"), text(&after, "measurement"));
+    assert_ne!(text(&before, "host_data"), text(&after, "host_data"));
+    assert_eq!(text(&before, "chip_id"), text(&after, "chip_id"));
+}
+
+fn failure(output: &Output) -> String {
+    assert!(!output.status.success());
+    assert_eq!(output.stdout, b"");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn a_missing_program_a_refused_policy_and_another_product_are_told() {
+    let place = Place::new();
+    let policy = |bits: &str| {
+        let mut command = place.command("launch");
+        failure(&command.args(["--policy", bits]).output().unwrap())
+    };
+    assert!(policy("0x20000").contains("refuses the guest policy"));
+    let mut turin = place.command("identity");
+    let told = failure(&turin.args(["--product", "turin"]).output().unwrap());
+    assert!(told.contains("another product"));
+    fs::remove_file(place.path("guest")).unwrap();
+    let told = failure(&place.command("launch").output().unwrap());
+    assert!(told.contains("guest"), "{told}");
+}
+
+#[test]
+fn a_program_whose_standard_input_is_no_socket_has_no_processor() {
+    let mut guest = Command::new(GUEST);
+    let told = failure(&guest.stdin(Stdio::null()).output().unwrap());
+    assert!(told.contains("there is no secure processor"));
+}
+
+#[test]
+fn two_processes_that_make_one_state_folder_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let state: &Path = &folder.path().join("state");
+    let open = || Chip::open(state, Some(EmulatedProduct::Genoa), 1_790_000_000_000).unwrap();
+    let chips: Vec<Chip> = std::thread::scope(|scope| {
+        let threads = [scope.spawn(open), scope.spawn(open)];
+        threads.map(|thread| thread.join().unwrap()).into()
+    });
+    assert_eq!(chips[0].chip_id(), chips[1].chip_id());
+    assert_eq!(chips[0].roots(), chips[1].roots());
+}
