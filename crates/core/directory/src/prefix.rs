@@ -96,12 +96,22 @@ impl Parent {
 
 /// Hash of a leaf.
 pub(crate) fn leaf_hash(key: &[u8; 32], value: &Digest) -> Digest {
-    sha256(&[&[domain::PREFIX_LEAF], key, &value.0])
+    hash_pair(domain::PREFIX_LEAF, key, &value.0)
 }
 
 /// Hash of a parent.
 pub(crate) fn parent_hash(left: &Digest, right: &Digest) -> Digest {
-    sha256(&[&[domain::PREFIX_PARENT], &left.0, &right.0])
+    hash_pair(domain::PREFIX_PARENT, &left.0, &right.0)
+}
+
+/// `H(domain || first || second)`, from one buffer: the hot path of every batch.
+fn hash_pair(domain: u8, first: &[u8; 32], second: &[u8; 32]) -> Digest {
+    let mut bytes = [domain; 65];
+    let (_, pair) = bytes.split_at_mut(1);
+    let (left, right) = pair.split_at_mut(32);
+    left.copy_from_slice(first);
+    right.copy_from_slice(second);
+    sha256(&[&bytes])
 }
 
 /// Bit `depth` of `key`, most significant first.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Second implementation of docs/spec/trust-log.md, written from the document alone.
+"""Second implementation of docs/spec/trust-log.md, apart from the Rust code.
 
 Prints structures.json: `python3 structures.py > structures.json`. Standard library only.
 """

@@ -826,6 +826,43 @@ fn refuses_each_malformed_field_of_a_state_root_by_name() {
 }
 
 #[test]
+fn journal_replay_without_directory_checks_the_rest_and_ends_at_the_same_root() {
+    let mut log = with_user(USER);
+    let mut replay = log.clone();
+    let root = log.seal_state_root(TIME, 0).unwrap();
+    let bad = StateRoot { entries: 9, ..root };
+    let refusal = StepError::EntriesMismatch {
+        expected: 4,
+        found: 9,
+    };
+    assert_eq!(
+        replay.dangerous_check_state_root_without_directory(&bad),
+        Err(refusal)
+    );
+    let other = StateRoot {
+        dir_root: Digest([1; 32]),
+        ..root
+    };
+    assert_eq!(
+        replay.clone().check_state_root(&other),
+        Err(StepError::DirRootMismatch)
+    );
+    replay
+        .dangerous_check_state_root_without_directory(&other)
+        .unwrap();
+    assert_ne!(
+        replay.dir_root(),
+        other.dir_root,
+        "the comparison at the end tells"
+    );
+    assert_eq!(replay.dir_root(), root.dir_root);
+    assert_eq!(
+        (replay.next_index(), replay.batch()),
+        (log.next_index(), log.batch())
+    );
+}
+
+#[test]
 fn refuses_name_changes_in_a_batch_that_moves_no_names() {
     let mut log = with_user(USER);
     log.seal_state_root(TIME, 0).unwrap();
