@@ -257,3 +257,95 @@ async fn receive(telemetry: Telemetry, stream: u64, shared: &Arc<Shared>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use chancery_wire::{Counters, RECORD_SIZE_MAX, RecordBody, StoreAnswer};
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::counters::HostCounters;
+
+    const CONFIG: &str = r#"{"version":1,"listen":"127.0.0.1:0","status_listen":"127.0.0.1:0",
+        "runtime_ingress":"i","host_socket":"h","store":"s","egress":{},
+        "blobs":{"configuration":"c","release_policy":"r"},"published_deployment":"absent/d",
+        "connections_max":1}"#;
+
+    fn shared() -> Arc<Shared> {
+        let config = Config::parse(CONFIG.as_bytes()).unwrap();
+        assert_eq!(config.published_deployment, PathBuf::from("absent/d"));
+        let newest = Newest {
+            stream: 0,
+            health: Health::Unreachable,
+            counters: Counters::default(),
+        };
+        Arc::new(Shared {
+            config,
+            counters: Arc::new(HostCounters::default()),
+            egress: watch::Sender::default(),
+            newest: watch::Sender::new(newest),
+            jobs: mpsc::channel(1).0,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_runtime_that_falls_silent_is_unreachable_after_a_while() {
+        let shared = shared();
+        let (host, runtime) = UnixStream::pair().unwrap();
+        let (_reader, mut writer) = runtime.into_split();
+        let serving = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move { serve(host, &shared).await.is_ok() }
+        });
+        send(&mut writer, &StreamOpen::Telemetry).await.unwrap();
+        let mut newest = shared.newest.subscribe();
+        for health in [Health::Starting, Health::Serving] {
+            // The document cannot be written here; the state is published all the same.
+            let deployment = Some(b"{}".to_vec());
+            let counters = Counters::default();
+            send(
+                &mut writer,
+                &Telemetry {
+                    health,
+                    counters,
+                    deployment,
+                },
+            )
+            .await
+            .unwrap();
+            newest
+                .wait_for(|newest| newest.health == health)
+                .await
+                .unwrap();
+        }
+        newest
+            .wait_for(|newest| newest.health == Health::Unreachable)
+            .await
+            .unwrap();
+        assert!(serving.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_never_says_what_it_is_is_closed() {
+        let (host, _runtime) = UnixStream::pair().unwrap();
+        assert!(matches!(serve(host, &shared()).await, Err(FrameError::Io)));
+    }
+
+    #[test]
+    fn an_answer_that_fits_no_frame_becomes_a_fault() {
+        let records = vec![RecordBody(vec![0; RECORD_SIZE_MAX]); 2];
+        let reply = StoreReply {
+            id: 7,
+            result: Ok(StoreAnswer::Records(records)),
+        };
+        let fault = StoreReply {
+            id: 7,
+            result: Err(StoreFault::TooLarge),
+        };
+        assert_eq!(encode_reply(&reply), encode(&fault));
+        assert_eq!(encode_reply(&fault), encode(&fault));
+    }
+}

@@ -114,19 +114,17 @@ async fn pump(
         if size == 0 {
             return to.shutdown().await;
         }
-        to.write_all(buffer.get(..size).unwrap_or_default()).await?;
+        // Counted first, so that whoever has the bytes finds them counted.
         count.add(u64::try_from(size).unwrap_or(0));
+        to.write_all(buffer.get(..size).unwrap_or_default()).await?;
     }
 }
-
-/// The two halves of a connection.
-pub(crate) type Halves<R, W> = (R, W);
 
 /// Copies bytes both ways until both halves have ended, passing each half's end on by itself. An error
 /// on either side closes both.
 pub(crate) async fn splice<NR, NW, RR, RW>(
-    network: Halves<NR, NW>,
-    runtime: Halves<RR, RW>,
+    network: (NR, NW),
+    runtime: (RR, RW),
     received: &Count,
     sent: &Count,
 ) -> io::Result<()>
@@ -149,5 +147,95 @@ where
             // Silence here is an end like any other: both halves are dropped, and so closed.
             timeout(LINGER, inward).await.unwrap_or(Ok(()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_wire::{BlobName, BlobRequest, OPEN_SIZE_MAX, StoreReply, StreamOpen};
+    use tokio::io::{duplex, split};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_network_is_closed_a_while_after_the_runtime_is_done() {
+        let (network, mut client) = duplex(64);
+        let (runtime, inside) = duplex(64);
+        let (received, sent) = (Count::default(), Count::default());
+        let started = Instant::now();
+        let splicing = splice(split(network), split(runtime), &received, &sent);
+        drop(inside);
+        splicing.await.unwrap();
+        assert!(started.elapsed() >= LINGER);
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_runtime_may_answer_for_as_long_as_it_likes_after_the_network_is_done() {
+        let (network, mut client) = duplex(64);
+        let (runtime, mut inside) = duplex(64);
+        let (received, sent) = (Count::default(), Count::default());
+        client.shutdown().await.unwrap();
+        let splicing = splice(split(network), split(runtime), &received, &sent);
+        let answering = async {
+            assert_eq!(inside.read(&mut [0; 8]).await.unwrap(), 0);
+            tokio::time::sleep(LINGER.saturating_mul(10)).await;
+            inside.write_all(b"late").await.unwrap();
+            drop(inside);
+        };
+        let (result, ()) = tokio::join!(splicing, answering);
+        result.unwrap();
+        let mut bytes = Vec::new();
+        client.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!((bytes.as_slice(), sent.value()), (b"late".as_slice(), 4));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_inside_a_frame_is_an_error_and_between_frames_is_not() {
+        let frame = encode(&StreamOpen::Store).unwrap();
+        for end in 0..=frame.len() {
+            let (reader, mut writer) = duplex(256);
+            writer.write_all(&frame[..end]).await.unwrap();
+            drop(writer);
+            let mut reader = FrameReader::new(reader, OPEN_SIZE_MAX, 7);
+            let first = reader.next::<StreamOpen>().await;
+            if end == 0 {
+                assert!(matches!(first, Ok(None)));
+            } else if end < frame.len() {
+                assert!(matches!(first, Err(FrameError::Io)), "{end}");
+            } else {
+                assert!(matches!(first, Ok(Some(StreamOpen::Store))));
+                assert!(matches!(reader.next::<StreamOpen>().await, Ok(None)));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_with_the_first_frame_is_kept() {
+        let (reader, mut writer) = duplex(1024);
+        let request = BlobRequest {
+            name: BlobName::Collateral,
+        };
+        send(&mut writer, &StreamOpen::Blobs).await.unwrap();
+        send(&mut writer, &request).await.unwrap();
+        writer.write_all(b"raw").await.unwrap();
+        let mut reader = FrameReader::new(reader, OPEN_SIZE_MAX, 256);
+        assert!(matches!(reader.next().await, Ok(Some(StreamOpen::Blobs))));
+        let mut reader = reader.resume(OPEN_SIZE_MAX, 256).unwrap();
+        let found: Option<BlobRequest> = reader.next().await.unwrap();
+        assert_eq!(found, Some(request));
+        assert_eq!(reader.into_parts().1, b"raw");
+    }
+
+    #[tokio::test]
+    async fn refuses_a_frame_of_another_purpose() {
+        let (reader, mut writer) = duplex(1024);
+        send(&mut writer, &StreamOpen::Blobs).await.unwrap();
+        let mut reader = FrameReader::new(reader, OPEN_SIZE_MAX, 256);
+        assert!(matches!(
+            reader.next::<StoreReply>().await,
+            Err(FrameError::Wire)
+        ));
     }
 }
