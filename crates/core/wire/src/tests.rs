@@ -308,13 +308,107 @@ fn frame_bytes_are_as_specified() {
         operation: StoreOperation::Streams,
     })
     .unwrap();
-    let mut expected = vec![0, 0, 0, 31];
-    expected.push(26);
+    let mut expected = vec![0, 0, 0, 32, 27];
     expected.extend_from_slice(b"chancery/host/store-request");
-    expected[4] = 27;
     expected.extend_from_slice(&[1, 0xac, 0x02, 2]);
-    expected[3] = u8::try_from(expected.len() - 4).unwrap();
     assert_eq!(frame, expected);
+}
+
+/// Messages that `docs/spec/host-protocol.md` shows as bytes.
+fn specified_examples() -> Vec<(&'static str, Vec<u8>)> {
+    let record = NewRecord {
+        stream: stream(0xab),
+        sequence: 300,
+        body: RecordBody(vec![1, 2, 3]),
+    };
+    let append = StoreOperation::Append {
+        fence: 5,
+        records: vec![record],
+    };
+    let read = StoreOperation::Read {
+        stream: stream(0xab),
+        from: 0,
+        bytes_max: 65_536,
+    };
+    let request = |id, operation| encode(&StoreRequest { id, operation }).unwrap();
+    let reply = |id, result| encode(&StoreReply { id, result }).unwrap();
+    let conflict = StoreFault::Conflict {
+        stream: stream(0xab),
+        length: 301,
+    };
+    let records = StoreAnswer::Records(vec![RecordBody(vec![1, 2, 3]), RecordBody(vec![])]);
+    vec![
+        ("StreamOpen::Store", encode(&StreamOpen::Store).unwrap()),
+        (
+            "StreamOpen::Egress, name \"witness-1\"",
+            encode(&StreamOpen::Egress {
+                name: name("witness-1"),
+            })
+            .unwrap(),
+        ),
+        (
+            "IngressOpen",
+            encode(&IngressOpen {
+                listener: Listener::Public,
+            })
+            .unwrap(),
+        ),
+        (
+            "EgressReply::TimedOut",
+            encode(&EgressReply::TimedOut).unwrap(),
+        ),
+        (
+            "BlobRequest for ReleasePolicy",
+            encode(&BlobRequest {
+                name: BlobName::ReleasePolicy,
+            })
+            .unwrap(),
+        ),
+        (
+            "BlobReply::Found, bytes 7b 7d",
+            encode(&BlobReply::Found(b"{}".to_vec())).unwrap(),
+        ),
+        ("StoreRequest 7: Append of one record", request(7, append)),
+        ("StoreRequest 8: Read", request(8, read)),
+        (
+            "StoreRequest 300: Streams",
+            request(300, StoreOperation::Streams),
+        ),
+        (
+            "StoreReply 7: Appended",
+            reply(7, Ok(StoreAnswer::Appended)),
+        ),
+        ("StoreReply 7: Conflict", reply(7, Err(conflict))),
+        ("StoreReply 8: Records", reply(8, Ok(records))),
+    ]
+}
+
+#[test]
+fn the_specification_shows_the_bytes_that_the_codec_makes() {
+    let specification = include_str!("../../../../docs/spec/host-protocol.md");
+    for (name, bytes) in specified_examples() {
+        let hex: std::string::String = bytes.iter().map(|b| std::format!("{b:02x}")).collect();
+        let line = std::format!("| {name} | `{hex}` |\n");
+        assert!(
+            specification.contains(&line),
+            "the specification lacks this line:\n{line}"
+        );
+    }
+}
+
+#[test]
+fn the_specification_names_every_purpose() {
+    struct Listed(&'static str);
+    impl Check for Listed {
+        fn run<T: Message + PartialEq + Debug>(&mut self, _: &T) {
+            let cell = std::format!("| `{}` |", T::PURPOSE);
+            assert!(self.0.contains(&cell), "{cell}");
+            assert_eq!(T::VERSION, 1);
+        }
+    }
+    every_message(&mut Listed(include_str!(
+        "../../../../docs/spec/host-protocol.md"
+    )));
 }
 
 #[test]
