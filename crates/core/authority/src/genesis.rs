@@ -137,6 +137,8 @@ pub struct TenantAuthority {
     pub(crate) deployment: DeploymentId,
     pub(crate) tenant: TenantId,
     pub(crate) admins: AdminSet,
+    /// Serial of the change that made these the admins; 0 for those of the genesis.
+    pub(crate) admins_serial: u64,
     pub(crate) domains: BTreeSet<Domain>,
     pub(crate) id_mapping: Option<IdMapping>,
     pub(crate) protected_groups: BTreeSet<String>,
@@ -286,6 +288,7 @@ impl VerifiedGenesis {
             deployment: self.genesis.deployment,
             tenant: self.tenant,
             admins: self.genesis.admins.clone(),
+            admins_serial: 0,
             domains: self.genesis.domains.clone(),
             id_mapping: self.genesis.idp.as_ref().map(|idp| idp.mapping),
             protected_groups: self.genesis.protected_groups.clone(),

@@ -3,7 +3,7 @@
 //! Zone: core.
 //!
 //! A [`Genesis`] makes a tenant and names its admins; a [`Delegation`] says what automation may do
-//! until when; an [`Act`] is one signed request; an [`Admission`] is the operator's leave to create a
+//! until when; an [`AdminChange`] hands over to other admins; an [`Act`] is one signed request; an [`Admission`] is the operator's leave to create a
 //! tenant. All are DSSE envelopes over strict JSON: every member is required, unknown and duplicate
 //! ones are refused with their place, and the signed bytes must be the one encoding of what they say,
 //! so that one meaning has one hash. The formats are in `docs/spec/authority.md`.
@@ -95,6 +95,7 @@ extern crate std;
 
 mod act;
 mod admin;
+mod admin_change;
 mod admission;
 mod delegation;
 mod describe;
@@ -112,6 +113,7 @@ mod sample;
 
 pub use act::{ACT_LIFE_MS_MAX, ACT_PAYLOAD_TYPE, Act, ActName, Expected, VerifiedAct, verify_act};
 pub use admin::{ADMINS_MAX, Admin, AdminSet};
+pub use admin_change::{ADMINS_PAYLOAD_TYPE, AdminChange, VerifiedAdminChange};
 pub use admission::{ADMISSION_PAYLOAD_TYPE, Admission, VerifiedAdmission};
 pub use delegation::{
     BurstLimits, CREDENTIAL_LIFE_S_MAX, DELEGATION_LIFE_MS_MAX, DELEGATION_PAYLOAD_TYPE,

@@ -5,6 +5,7 @@ use core::fmt;
 
 use chancery_dsse::KeyId;
 
+use crate::admin::AdminSet;
 use crate::delegation::{Delegation, VerifiedDelegation, fold};
 use crate::scope::{Scope, ScopeSet};
 
@@ -98,6 +99,14 @@ impl VerifiedDelegation {
     #[must_use]
     pub fn signers(&self) -> &[KeyId] {
         &self.signers
+    }
+
+    /// Whether a threshold of `admins` is among those who signed it. After a change of admins, one that
+    /// is not has ended (I11): the present admins sign a new one.
+    #[must_use]
+    pub fn is_signed_by(&self, admins: &AdminSet) -> bool {
+        let present = self.signers.iter().filter(|id| admins.by_key(id).is_some());
+        present.count() >= admins.threshold()
     }
 
     /// Checks one act at `now_ms`, the time of its commit. Revocation and limits are the engine's.

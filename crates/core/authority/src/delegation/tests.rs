@@ -5,7 +5,7 @@ use chancery_dsse::Envelope;
 
 use crate::permit::{ActClass, GroupStanding, Refusal, UserNameForm};
 use crate::sample::{
-    self, authority, delegation, domains, edited, field_fault, genesis, key, names,
+    self, admins, authority, delegation, domains, edited, field_fault, genesis, key, names,
 };
 
 fn verified(delegation: &Delegation) -> VerifiedDelegation {
@@ -503,4 +503,23 @@ fn does_not_sign_what_it_would_not_read() {
         backwards.sign(&[&key(1)]).unwrap_err(),
         field_fault("/not_after_ms", FieldFault::EndBeforeBeginning)
     );
+}
+
+#[test]
+fn ends_when_its_signers_are_no_longer_enough() {
+    let verified = verified(&delegation());
+    for (seeds, threshold, expected) in [
+        (&[1, 2, 3][..], 2, true),
+        (&[1, 2], 2, true),
+        (&[1, 3, 4], 1, true),
+        (&[1, 3, 4], 2, false),
+        (&[3, 4], 1, false),
+        (&[1, 2, 3], 3, false),
+    ] {
+        assert_eq!(
+            verified.is_signed_by(&admins(seeds, threshold)),
+            expected,
+            "{seeds:?}"
+        );
+    }
 }
