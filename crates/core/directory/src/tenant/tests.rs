@@ -752,6 +752,32 @@ fn expired_delegations_make_room() {
 }
 
 #[test]
+fn refuses_to_count_past_the_end() {
+    let suspend = act(EntryType::Suspended, DELEGATION, USER);
+    let mut full_batch = with_user(USER);
+    full_batch.batch_entries = u32::MAX;
+    let entry = full_batch.draft(&suspend).unwrap();
+    refuses(&mut full_batch, &entry, StepError::CounterExhausted);
+    let mut full_log = with_user(USER);
+    full_log.next_index = NO_PREVIOUS - 1;
+    let entry = full_log.draft(&suspend).unwrap();
+    refuses(&mut full_log, &entry, StepError::CounterExhausted);
+    let mut old_subject = with_user(USER);
+    let slot = old_subject.directory.tag(&handle_key(&USER)).unwrap();
+    old_subject.subjects.at_mut(slot).seq = u32::MAX;
+    assert_eq!(
+        old_subject.append(&suspend),
+        Err(StepError::CounterExhausted)
+    );
+    let mut many_keys = with_user(USER);
+    many_keys.subjects.at_mut(slot).key_version = u32::MAX;
+    let entry = many_keys
+        .draft(&act(EntryType::KeyConfirmed, USER, USER))
+        .unwrap();
+    refuses(&mut many_keys, &entry, StepError::CounterExhausted);
+}
+
+#[test]
 fn refuses_each_malformed_field_of_a_state_root_by_name() {
     let mut log = with_user(USER);
     log.name_bind([1; 32], Digest([2; 32])).unwrap();
