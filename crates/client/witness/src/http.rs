@@ -18,6 +18,7 @@ use hyper::Method;
 use hyper::Request;
 use hyper::Response;
 use hyper::StatusCode;
+use hyper::body::Body as _;
 use hyper::body::Incoming;
 use hyper::header;
 use hyper::header::HeaderValue;
@@ -200,6 +201,11 @@ async fn add_checkpoint(
     service: Arc<Service>,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    // A body that announces too much is refused before it is waited for.
+    let announced = request.body().size_hint().lower();
+    if u64::try_from(REQUEST_BYTES_MAX).is_ok_and(|limit| announced > limit) {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE, "body too large\n");
+    }
     let body = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect();
     let body = match timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(body)) => body.to_bytes(),

@@ -311,3 +311,6 @@ fn parse_slot(slot: &[u8]) -> Slot {
     };
     parsed().unwrap_or(Slot::Damaged)
 }
+
+#[cfg(test)]
+mod tests;
