@@ -1,0 +1,189 @@
+//! The client's walk, step by step (`docs/spec/attestation.md`, from steps 1 to 8; any failure stops it).
+
+mod channel;
+pub mod limits;
+mod log;
+mod policy;
+mod recorder;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use chancery_tlog::Hash;
+use chancery_verify::Anchor;
+use chancery_verify::Mode;
+use chancery_verify::Outcome;
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::appraise::recorder::Recorder;
+use crate::appraise::recorder::Stop;
+use crate::attested::AttestedSession;
+use crate::attested::RememberedHead;
+use crate::attested::SessionRefusal;
+use crate::deployment::Deployment;
+use crate::exchange::AttestResponse;
+use crate::node::NodeStatement;
+use crate::rows::SessionCheck;
+use crate::rows::SessionRow;
+use crate::statement::SessionStatement;
+
+/// What the client itself observed of its connection.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the caller must observe each of these"
+)]
+pub struct Channel {
+    /// The nonce that it sent, fresh for this connection.
+    pub nonce: [u8; 32],
+    /// The exporter with [`crate::EXPORTER_LABEL`] and [`AttestResponse::exporter_context`].
+    pub exporter: [u8; 32],
+    /// SHA-256 of the DER `SubjectPublicKeyInfo` of the leaf that the peer presented.
+    pub leaf_spki_sha256: [u8; 32],
+    /// The server name that it sent, or [`crate::ABSENT`] for an IP address.
+    pub server_name: String,
+    /// The application protocol agreed, or [`crate::ABSENT`].
+    pub alpn: String,
+    /// The checks of step 2, which only the TLS layer can make. One that failed refuses the session.
+    pub tls_rows: Vec<SessionRow>,
+}
+
+/// What the client remembers, with the proof that the served log extends it.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the caller must say both")]
+pub struct Remembered {
+    /// The head of the last session.
+    pub head: RememberedHead,
+    /// The consistency proof from that head to the served one, when the client fetched it.
+    pub consistency: Option<Vec<Hash>>,
+}
+
+/// What every step sees.
+pub(crate) struct Walk<'a> {
+    pub(crate) deployment: &'a Deployment,
+    pub(crate) response: &'a AttestResponse,
+    pub(crate) observed: &'a Channel,
+    pub(crate) remembered: Option<&'a Remembered>,
+    pub(crate) node: NodeStatement,
+    pub(crate) node_sha256: [u8; 32],
+    pub(crate) session: SessionStatement,
+    pub(crate) now_ms: u64,
+}
+
+/// Decides whether the peer of a connection is the pinned deployment's runtime, now.
+///
+/// `now_ms` is the client's time, milliseconds since the Unix epoch. With the session comes the head to remember: it is
+/// the served one when there was none or the log was proved to extend it, else the old one.
+///
+/// # Errors
+/// Every row up to and with the check that failed.
+pub fn appraise_session<A: Anchor>(
+    deployment: &Deployment,
+    anchor: &A,
+    response: &AttestResponse,
+    observed: &Channel,
+    remembered: Option<&Remembered>,
+    now_ms: u64,
+) -> Result<(AttestedSession<A>, RememberedHead), SessionRefusal> {
+    let mut recorder = Recorder::default();
+    let result =
+        begin::<A>(deployment, response, observed, &mut recorder).and_then(|(node, session)| {
+            let node_sha256 = Sha256::digest(&response.node_statement).into();
+            let walk = Walk {
+                deployment,
+                response,
+                observed,
+                remembered,
+                node,
+                node_sha256,
+                session,
+                now_ms,
+            };
+            go_on(walk, anchor, &mut recorder)
+        });
+    match result {
+        Ok((mut session, head)) => {
+            session.rows = recorder.into_rows();
+            Ok((session, head))
+        }
+        Err(Stop) => Err(SessionRefusal {
+            rows: recorder.into_rows(),
+            mode: A::MODE,
+        }),
+    }
+}
+
+/// Steps 1 to 3: the pinned mode, the TLS rows, the two statements' form.
+fn begin<A: Anchor>(
+    deployment: &Deployment,
+    response: &AttestResponse,
+    observed: &Channel,
+    recorder: &mut Recorder,
+) -> Result<(NodeStatement, SessionStatement), Stop> {
+    let mode = deployment.mode();
+    recorder.require(
+        SessionCheck::DeploymentMode,
+        A::MODE.shown(),
+        mode.shown(),
+        mode == A::MODE,
+    )?;
+    for row in &observed.tls_rows {
+        recorder.push(row.clone());
+    }
+    if observed
+        .tls_rows
+        .iter()
+        .any(|row| row.outcome == Outcome::Failed)
+    {
+        return Err(Stop);
+    }
+    let node = NodeStatement::decode(&response.node_statement);
+    let node = recorder.decoded(SessionCheck::NodeStatement, node)?;
+    require_mode::<A>(SessionCheck::NodeStatement, node.mode, recorder)?;
+    let session = SessionStatement::decode(&response.session_statement);
+    let session = recorder.decoded(SessionCheck::SessionStatement, session)?;
+    require_mode::<A>(SessionCheck::SessionStatement, session.mode, recorder)?;
+    Ok((node, session))
+}
+
+fn require_mode<A: Anchor>(
+    check: SessionCheck,
+    mode: Mode,
+    recorder: &mut Recorder,
+) -> Result<(), Stop> {
+    recorder.require(check, A::MODE.shown(), mode.shown(), mode == A::MODE)
+}
+
+/// Steps 4 to 8.
+fn go_on<A: Anchor>(
+    walk: Walk<'_>,
+    anchor: &A,
+    recorder: &mut Recorder,
+) -> Result<(AttestedSession<A>, RememberedHead), Stop> {
+    let (policy, verdict) = policy::check_node(&walk, anchor, recorder)?;
+    channel::check(&walk, anchor, &policy, &verdict, recorder)?;
+    let (checkpoint, head) = log::check(&walk, recorder)?;
+    policy::check_versions(&walk, &policy, recorder)?;
+    time::check(&walk, &checkpoint, recorder)?;
+    let remembered_version = walk.remembered.map_or(0, |known| known.head.policy_version);
+    let policy_version = remembered_version.max(policy.policy().version);
+    let session = AttestedSession {
+        proof_mode: walk.response.session_proof.mode(),
+        node: walk.node,
+        verdict,
+        policy,
+        checkpoint,
+        rows: Vec::new(),
+    };
+    Ok((
+        session,
+        RememberedHead {
+            policy_version,
+            ..head
+        },
+    ))
+}

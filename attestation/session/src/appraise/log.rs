@@ -1,0 +1,200 @@
+//! Step 6: the witnessed log of the pinned deployment holds this node.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString;
+
+use chancery_directory::DeploymentGenesis;
+use chancery_directory::EpochKind;
+use chancery_directory::EpochLeaf;
+use chancery_tlog::CosignedCheckpoint;
+use chancery_tlog::Error as LogError;
+use chancery_tlog::Hash;
+use chancery_tlog::UnverifiedCheckpoint;
+use chancery_tlog::leaf_hash;
+use chancery_tlog::verify_consistency;
+use chancery_tlog::verify_inclusion;
+
+use super::Walk;
+use super::recorder::Recorder;
+use super::recorder::Stop;
+use crate::attested::RememberedHead;
+use crate::exchange::LoggedLeaf;
+use crate::rows::SessionCheck;
+use crate::statement::Head;
+
+/// Checks the checkpoint and the entries, and gives the head to remember.
+pub(crate) fn check(
+    walk: &Walk<'_>,
+    recorder: &mut Recorder,
+) -> Result<(CosignedCheckpoint, RememberedHead), Stop> {
+    let note = walk.response.checkpoint.as_bytes();
+    let checkpoint = recorder.decoded(SessionCheck::CheckpointQuorum, cosigned(walk, note))?;
+    let got = format!(
+        "{} witnesses, size {}",
+        checkpoint.cosigners().len(),
+        checkpoint.size()
+    );
+    recorder.require(
+        SessionCheck::CheckpointQuorum,
+        "a quorum of the pinned policy",
+        got,
+        true,
+    )?;
+
+    let served = Head {
+        size: checkpoint.size(),
+        root: checkpoint.root().0,
+    };
+    let same = walk.session.checkpoint == served;
+    let (expected, got) = (show(served), show(walk.session.checkpoint));
+    recorder.require(SessionCheck::SessionCheckpoint, expected, got, same)?;
+
+    check_genesis(walk, &checkpoint, recorder)?;
+    check_boot(walk, &checkpoint, recorder)?;
+    check_node(walk, &checkpoint, recorder)?;
+    let head = check_remembered(walk, &checkpoint, recorder)?;
+    Ok((checkpoint, head))
+}
+
+pub(crate) fn cosigned(walk: &Walk<'_>, note: &[u8]) -> Result<CosignedCheckpoint, LogError> {
+    let received = UnverifiedCheckpoint::parse(note)?;
+    let deployment = walk.deployment;
+    let policy = deployment.witness_policy();
+    policy.check(&received, deployment.log_origin(), deployment.log_key())
+}
+
+fn show(head: Head) -> String {
+    format!("size {}, root {}", head.size, hex::encode(head.root))
+}
+
+/// A leaf that is in the checkpoint's tree, of the wanted kind and self-consistent.
+fn included(
+    check: SessionCheck,
+    logged: &LoggedLeaf,
+    kind: EpochKind,
+    checkpoint: &CosignedCheckpoint,
+    recorder: &mut Recorder,
+) -> Result<EpochLeaf, Stop> {
+    let proof = verify_inclusion(
+        &leaf_hash(&logged.leaf),
+        logged.index,
+        checkpoint.size(),
+        &logged.proof,
+        checkpoint.root(),
+    );
+    recorder.decoded(check, proof)?;
+    let leaf = recorder.decoded(check, EpochLeaf::decode(&logged.leaf))?;
+    if leaf.kind == kind && leaf.epoch == logged.index {
+        return Ok(leaf);
+    }
+    let expected = format!("{kind:?} at its own index");
+    let got = format!(
+        "{:?} of epoch {} at index {}",
+        leaf.kind, leaf.epoch, logged.index
+    );
+    recorder.require(check, expected, got, false)?;
+    Err(Stop)
+}
+
+fn check_genesis(
+    walk: &Walk<'_>,
+    checkpoint: &CosignedCheckpoint,
+    recorder: &mut Recorder,
+) -> Result<(), Stop> {
+    const CHECK: SessionCheck = SessionCheck::GenesisEntry;
+    let logged = &walk.response.genesis;
+    let leaf = included(CHECK, logged, EpochKind::Genesis, checkpoint, recorder)?;
+    let genesis = recorder.decoded(CHECK, DeploymentGenesis::decode(&leaf.detail))?;
+    let id = recorder.decoded(CHECK, genesis.deployment_id())?;
+    let deployment = walk.deployment;
+    let same = logged.index == 0
+        && id.0 == deployment.deployment_id()
+        && genesis.log_origin == deployment.log_origin()
+        && genesis.log_key == deployment.log_key_text();
+    let expected = format!("leaf 0 is {}", hex::encode(deployment.deployment_id()));
+    let got = format!("leaf {} is {}", logged.index, hex::encode(id.0));
+    recorder.require(CHECK, expected, got, same)
+}
+
+fn check_boot(
+    walk: &Walk<'_>,
+    checkpoint: &CosignedCheckpoint,
+    recorder: &mut Recorder,
+) -> Result<(), Stop> {
+    const CHECK: SessionCheck = SessionCheck::BootEntry;
+    let logged = &walk.response.boot;
+    let leaf = included(CHECK, logged, EpochKind::Boot, checkpoint, recorder)?;
+    let node = &walk.node;
+    let same = logged.index == node.boot_index && leaf.detail == node.boot_nonce;
+    let show = |index: u64, nonce: &[u8]| format!("leaf {index}, nonce {}", hex::encode(nonce));
+    let expected = show(node.boot_index, &node.boot_nonce);
+    recorder.require(CHECK, expected, show(logged.index, &leaf.detail), same)
+}
+
+fn check_node(
+    walk: &Walk<'_>,
+    checkpoint: &CosignedCheckpoint,
+    recorder: &mut Recorder,
+) -> Result<(), Stop> {
+    const CHECK: SessionCheck = SessionCheck::NodeEntry;
+    let logged = &walk.response.node;
+    let leaf = included(
+        CHECK,
+        logged,
+        EpochKind::NodeStatement,
+        checkpoint,
+        recorder,
+    )?;
+    let same = leaf.detail == walk.node_sha256 && logged.index > walk.node.boot_index;
+    let expected = format!("{} after the boot entry", hex::encode(walk.node_sha256));
+    let got = format!("{} at leaf {}", hex::encode(&leaf.detail), logged.index);
+    recorder.require(CHECK, expected, got, same)
+}
+
+/// A log that is shorter than remembered, or another one of the same size, is refused with or without a proof.
+fn check_remembered(
+    walk: &Walk<'_>,
+    checkpoint: &CosignedCheckpoint,
+    recorder: &mut Recorder,
+) -> Result<RememberedHead, Stop> {
+    const CHECK: SessionCheck = SessionCheck::CheckpointExtends;
+    let (size, root) = (checkpoint.size(), checkpoint.root());
+    let served = RememberedHead {
+        size,
+        root: root.0,
+        policy_version: 0,
+    };
+    let got = show(Head { size, root: root.0 });
+    let Some(known) = walk.remembered else {
+        recorder.skip(CHECK, "none remembered", got);
+        return Ok(served);
+    };
+    let head = known.head;
+    let expected = format!(
+        "extends {}",
+        show(Head {
+            size: head.size,
+            root: head.root
+        })
+    );
+    if size < head.size || (size == head.size && root.0 != head.root) {
+        recorder.require(CHECK, expected, got, false)?;
+        return Err(Stop);
+    }
+    let proof = match (&known.consistency, size == head.size) {
+        (_, true) => Some([].as_slice()),
+        (Some(proof), false) => Some(proof.as_slice()),
+        (None, false) => None,
+    };
+    let Some(proof) = proof else {
+        recorder.skip(CHECK, expected, format!("{got}; no consistency proof"));
+        return Ok(head);
+    };
+    let proved = verify_consistency(head.size, &Hash(head.root), size, root, proof);
+    let result = proved
+        .as_ref()
+        .map_or_else(|error| error.to_string(), |()| got);
+    recorder.require(CHECK, expected, result, proved.is_ok())?;
+    Ok(served)
+}
