@@ -13,7 +13,7 @@
 //! - [`Chip`]: one processor, made once per state folder.
 //! - [`Machine`]: a chip with one launched guest; it implements [`SecureProcessor`](chancery_platform::SecureProcessor) itself for tests in one process.
 //! - [`serve`] and [`EmulatedProcessor`]: the two ends of the socket that stands for the guest device.
-//! - [`EmulatedRoots`]: what a development client must be given to accept this processor.
+//! - [`EmulatedRoots`] and [`EmulatedAnchor`]: what a development client must be given to accept this processor.
 //!
 //! ```
 //! use chancery_emulated_sp::EmulatedRoots;
@@ -24,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 
+mod anchor;
 mod chip;
 mod client;
 mod der;
@@ -38,6 +39,7 @@ mod random;
 mod roots;
 mod server;
 
+pub use anchor::EmulatedAnchor;
 pub use chip::Chip;
 pub use client::EmulatedProcessor;
 pub use error::EmulationError;

@@ -25,8 +25,8 @@ use crate::random::random;
 /// The time, in milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// The guest policy of a launch that names none: SMT allowed, bit 17 set.
-const POLICY: u64 = GuestPolicy::SMT | GuestPolicy::RESERVED_ONE;
+/// The guest policy of a launch that names none, the strictest that this platform gives: nothing is allowed.
+const POLICY: u64 = GuestPolicy::RESERVED_ONE;
 
 /// What a launch measures and fixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -55,7 +55,7 @@ struct Target {
     /// The product to emulate: genoa (default) or turin. Fixed once the state folder is made.
     #[arg(long, value_parser = parse_product)]
     product: Option<EmulatedProduct>,
-    /// Guest policy, such as 0x30000.
+    /// Guest policy, such as 0x30000; the strictest one if absent.
     #[arg(long, value_parser = parse_bits)]
     policy: Option<u64>,
     /// Guest security version.

@@ -10,6 +10,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use chancery_emulated_sp::{Chip, EmulatedProduct};
 use chancery_json::{Limits, Object, Value};
@@ -18,6 +19,16 @@ use tempfile::TempDir;
 
 const PROCESSOR: &str = env!("CARGO_BIN_EXE_chancery-emulated-sp");
 const GUEST: &str = env!("CARGO_BIN_EXE_chancery-emulated-guest");
+
+/// The state of one chip for all tests: its RSA keys take seconds to make.
+fn chip_state() -> &'static [u8] {
+    static STATE: OnceLock<Vec<u8>> = OnceLock::new();
+    STATE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        Chip::open(folder.path(), None, 1_790_000_000_000).unwrap();
+        fs::read(folder.path().join("processor.json")).unwrap()
+    })
+}
 
 /// A folder with a program and a configuration of its own.
 struct Place {
@@ -30,6 +41,8 @@ impl Place {
             folder: tempfile::tempdir().unwrap(),
         };
         fs::copy(GUEST, place.path("guest")).unwrap();
+        fs::create_dir(place.path("state")).unwrap();
+        fs::write(place.path("state/processor.json"), chip_state()).unwrap();
         fs::write(place.path("configuration.json"), b"{}").unwrap();
         place
     }
@@ -267,7 +280,7 @@ fn a_missing_program_a_refused_policy_and_another_product_are_told() {
         let mut command = place.command("launch");
         failure(&command.args(["--policy", bits]).output().unwrap())
     };
-    assert!(policy("0x20000").contains("refuses the guest policy"));
+    assert!(policy("0x820000").contains("refuses the guest policy"));
     let mut turin = place.command("identity");
     let told = failure(&turin.args(["--product", "turin"]).output().unwrap());
     assert!(told.contains("another product"));

@@ -74,7 +74,7 @@ fn a_launch_keeps_its_report_id_and_the_next_has_another() {
 #[test]
 fn refuses_a_policy_that_the_platform_cannot_give() {
     let forbidden = Guest {
-        policy: GuestPolicy::from_bits(GuestPolicy::RESERVED_ONE),
+        policy: GuestPolicy::from_bits(POLICY | GuestPolicy::RAPL_DIS),
         ..guest()
     };
     let product = EmulatedProduct::Genoa;

@@ -1,0 +1,164 @@
+//! Emulated evidence before the real verifier: accepted under its own anchor alone.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::sync::{Arc, OnceLock};
+
+use chancery_emulated_sp::{
+    Chip, Clock, EmulatedAnchor, EmulatedProduct, Guest, Machine, PlatformLevel, TrailerEncoding,
+};
+use chancery_evidence::{GuestPolicy, TcbComponents};
+use chancery_platform::SecureProcessor as _;
+use chancery_verify::{
+    Amd, Anchor, CheckId, Evidence, Mode, ProductRule, Refusal, Release, ReleasePolicy, Stage,
+    appraise,
+};
+
+const NOW_MS: u64 = 1_790_000_000_000;
+const DATA: [u8; 64] = [0x5a; 64];
+
+fn chip(product: EmulatedProduct) -> Arc<Chip> {
+    static GENOA: OnceLock<Arc<Chip>> = OnceLock::new();
+    static TURIN: OnceLock<Arc<Chip>> = OnceLock::new();
+    let slot = match product {
+        EmulatedProduct::Genoa => &GENOA,
+        EmulatedProduct::Turin => &TURIN,
+    };
+    let made = slot.get_or_init(|| Arc::new(Chip::generate(product, NOW_MS).unwrap()));
+    Arc::clone(made)
+}
+
+fn guest() -> Guest {
+    Guest::measure(b"a program", b"its configuration").unwrap()
+}
+
+fn launch_at(product: EmulatedProduct, level: PlatformLevel, guest: Guest) -> Machine {
+    let clock: Clock = Arc::new(|| NOW_MS);
+    Machine::launch(chip(product), level, guest, clock).unwrap()
+}
+
+fn launch(product: EmulatedProduct) -> Machine {
+    launch_at(product, product.level(), guest())
+}
+
+fn evidence(machine: &Machine) -> Evidence {
+    let certificates = machine.certificates().unwrap();
+    Evidence {
+        report: machine.report(&DATA).unwrap(),
+        vcek: certificates.vcek.unwrap(),
+        ask: certificates.ask.unwrap(),
+        ark: certificates.ark.unwrap(),
+        crl: certificates.crl.unwrap(),
+    }
+}
+
+/// The strictest policy there is, for exactly this guest on exactly this chip.
+fn policy(product: EmulatedProduct) -> ReleasePolicy {
+    let level = product.level();
+    let mut policy = ReleasePolicy::baseline(1, NOW_MS - 1000, NOW_MS + 1000);
+    policy.releases.push(Release {
+        id: "test".to_owned(),
+        version: "1".to_owned(),
+        measurement: *guest().measurement.as_bytes(),
+    });
+    policy.host_data.push(guest().host_data);
+    policy.chip_ids.push(chip(product).chip_id());
+    policy.products.push(ProductRule {
+        line: product.line(),
+        tcb_floor: level.tcb,
+        firmware_floor: level.firmware,
+        mitigation_required: level.mitigation_vector,
+    });
+    policy.report_version_min = 5;
+    policy.check().unwrap();
+    policy
+}
+
+fn judge(product: EmulatedProduct, evidence: &Evidence) -> Result<Mode, Refusal> {
+    let anchor = EmulatedAnchor::new(chip(product).roots());
+    appraise(&anchor, evidence, &policy(product), &DATA, NOW_MS).map(|verdict| verdict.mode())
+}
+
+#[test]
+fn accepts_both_products_under_the_strictest_policy() {
+    for product in [EmulatedProduct::Genoa, EmulatedProduct::Turin] {
+        for trailer in [TrailerEncoding::Explicit, TrailerEncoding::Omitted] {
+            let machine = launch(product).with_leaf_trailer(trailer);
+            assert_eq!(judge(product, &evidence(&machine)), Ok(Mode::Emulated));
+        }
+    }
+}
+
+#[test]
+fn the_amd_anchor_refuses_emulated_evidence_at_the_chain() {
+    let product = EmulatedProduct::Genoa;
+    let evidence = evidence(&launch(product));
+    let refusal = appraise(&Amd, &evidence, &policy(product), &DATA, NOW_MS).unwrap_err();
+    assert_eq!(refusal.stage(), Stage::Chain);
+    assert!(refusal.has_failed(CheckId::RootPinned));
+}
+
+#[test]
+fn another_emulated_root_is_refused_at_the_chain() {
+    let other = Chip::generate(EmulatedProduct::Genoa, NOW_MS).unwrap();
+    let anchor = EmulatedAnchor::new(other.roots());
+    let evidence = evidence(&launch(EmulatedProduct::Genoa));
+    let policy = policy(EmulatedProduct::Genoa);
+    let refusal = appraise(&anchor, &evidence, &policy, &DATA, NOW_MS).unwrap_err();
+    assert!(refusal.has_failed(CheckId::RootPinned));
+}
+
+#[test]
+fn emulated_names_differ_from_amds() {
+    assert_ne!(EmulatedAnchor::REPORT_DATA_NODE, Amd::REPORT_DATA_NODE);
+    assert_ne!(
+        EmulatedAnchor::REPORT_DATA_SESSION,
+        Amd::REPORT_DATA_SESSION
+    );
+    assert_ne!(EmulatedAnchor::COMMON_NAME_INFIX, Amd::COMMON_NAME_INFIX);
+    assert_ne!(EmulatedAnchor::MODE, Amd::MODE);
+}
+
+#[test]
+fn a_certificate_of_another_level_does_not_fit_the_report() {
+    let product = EmulatedProduct::Genoa;
+    let level = product.level();
+    let lower = PlatformLevel {
+        tcb: TcbComponents {
+            snp: level.tcb.snp - 1,
+            ..level.tcb
+        },
+        ..level
+    };
+    let mixed = Evidence {
+        vcek: evidence(&launch_at(product, lower, guest())).vcek,
+        ..evidence(&launch(product))
+    };
+    let refusal = judge(product, &mixed).unwrap_err();
+    assert!(refusal.has_failed(CheckId::ReportedTcb));
+}
+
+#[test]
+fn another_program_configuration_or_policy_is_refused_by_its_own_check() {
+    let product = EmulatedProduct::Genoa;
+    let judge_guest = |guest| {
+        judge(
+            product,
+            &evidence(&launch_at(product, product.level(), guest)),
+        )
+    };
+    let failed = |guest, check: CheckId| {
+        let refusal = judge_guest(guest).unwrap_err();
+        let failed: Vec<CheckId> = refusal.failed().map(|row| row.check).collect();
+        assert_eq!(failed, [check]);
+    };
+    let program = Guest::measure(b"another", b"its configuration").unwrap();
+    failed(program, CheckId::Measurement);
+    let configuration = Guest::measure(b"a program", b"another").unwrap();
+    failed(configuration, CheckId::HostData);
+    let debug = Guest {
+        policy: GuestPolicy::from_bits(GuestPolicy::RESERVED_ONE | GuestPolicy::DEBUG),
+        ..guest()
+    };
+    failed(debug, CheckId::GuestPolicyForbidden);
+}
