@@ -111,13 +111,15 @@ impl Witness {
         let mut stop = std::pin::pin!(stop);
         loop {
             while connections.try_join_next().is_some() {}
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                break;
+            let next = async {
+                let place = Arc::clone(&places).acquire_owned().await.ok()?;
+                Some((place, self.listener.accept().await))
             };
-            let accepted = tokio::select! {
+            let next = tokio::select! {
                 () = &mut stop => break,
-                accepted = self.listener.accept() => accepted,
+                next = next => next,
             };
+            let Some((place, accepted)) = next else { break };
             let Ok((stream, _)) = accepted else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;

@@ -159,8 +159,12 @@ impl Client {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: w\r\ncontent-length: {length}\r\n\r\n{body}"
         );
-        self.0.get_mut().write_all(request.as_bytes()).unwrap();
+        self.write(&request);
         self.answer()
+    }
+
+    pub(crate) fn write(&mut self, request: &str) {
+        self.0.get_mut().write_all(request.as_bytes()).unwrap();
     }
 
     pub(crate) fn answer(&mut self) -> Answer {

@@ -12,6 +12,7 @@ use chancery_tlog::cosign::cosigned_by;
 use chancery_tlog::witness::REQUEST_BYTES_MAX;
 use chancery_tlog::witness::monitoring_path;
 
+use crate::harness::Client;
 use crate::harness::Folder;
 use crate::harness::Log;
 use crate::harness::Running;
@@ -187,11 +188,7 @@ fn of_racing_writers_one_wins() {
     let writers: Vec<_> = (2..18)
         .map(|new| {
             let (log, address) = (Arc::clone(&log), witness.address);
-            std::thread::spawn(move || {
-                crate::harness::Client::new(address)
-                    .add(&log.request(1, new))
-                    .status
-            })
+            std::thread::spawn(move || Client::new(address).add(&log.request(1, new)).status)
         })
         .collect();
     let mut statuses: Vec<u16> = writers.into_iter().map(|w| w.join().unwrap()).collect();
@@ -239,4 +236,22 @@ fn a_bad_logs_file_takes_nothing_away() {
     client.cosigned(&log, 5, 6, &witness.vkey);
     folder.follow(&[&log, &added]);
     client.cosigned(&added, 0, 9, &witness.vkey);
+}
+
+#[test]
+fn ends_although_every_place_is_taken_and_more_wait() {
+    const CONNECTIONS_MAX: usize = 256;
+    let (_folder, log, witness) = started();
+    let mut served: Vec<Client> = (0..CONNECTIONS_MAX).map(|_| witness.client()).collect();
+    for client in &mut served {
+        assert_eq!(client.send("GET", "/", "").status, 404);
+    }
+    let mut waiting = witness.client();
+    waiting.write("GET / HTTP/1.1\r\nhost: w\r\n\r\n");
+    // A place that becomes free is taken by who waits.
+    drop(served.pop());
+    assert_eq!(waiting.answer().status, 404);
+    let _also_waiting = witness.client();
+    served[0].cosigned(&log, 0, 5, &witness.vkey);
+    drop(witness);
 }
