@@ -30,6 +30,8 @@ pub enum EmulationError {
     Measurement(chancery_measurement::MeasurementError),
     /// The guest policy asks for what the emulated platform does not give, or breaks the ABI.
     PolicyRefused,
+    /// The ID block was made for another launch, or a signature of it is not good.
+    IdBlockRefused,
     /// The program could not be started.
     Start(io::Error),
     /// The system refused an operation on a process or socket.
@@ -45,6 +47,7 @@ impl fmt::Display for EmulationError {
             Self::Crypto => f.write_str("a cryptographic operation failed"),
             Self::Measurement(_) => f.write_str("the image cannot be measured"),
             Self::PolicyRefused => f.write_str("the processor refuses the guest policy"),
+            Self::IdBlockRefused => f.write_str("the processor refuses the id block"),
             Self::Start(_) => f.write_str("the program cannot be started"),
             Self::System(_) => f.write_str("the system refused an operation"),
         }
@@ -56,7 +59,11 @@ impl std::error::Error for EmulationError {
         match self {
             Self::File { source, .. } | Self::Start(source) | Self::System(source) => Some(source),
             Self::Measurement(source) => Some(source),
-            Self::State { .. } | Self::OtherProduct | Self::Crypto | Self::PolicyRefused => None,
+            Self::State { .. }
+            | Self::OtherProduct
+            | Self::Crypto
+            | Self::PolicyRefused
+            | Self::IdBlockRefused => None,
         }
     }
 }

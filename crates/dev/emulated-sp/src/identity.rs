@@ -41,7 +41,7 @@ impl Identity<'_> {
             .with("product", self.chip.product().word())
             .with("report_version", 5_u64)
             .with("policy", bits(self.guest.policy.bits()))
-            .with("guest_svn", u64::from(self.guest.guest_svn))
+            .with("guest_svn", u64::from(self.guest.identity.guest_svn))
             .with("platform_info", bits(self.level.platform_info.bits()))
             .with("reported_tcb", components)
             .with("firmware", firmware.to_string())

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use chancery_evidence::GuestPolicy;
 use chancery_json::Object;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::chip::Chip;
 use crate::error::EmulationError;
+use crate::id_block::GuestIdentity;
 use crate::machine::{Clock, Guest, Machine};
 use crate::product::PlatformLevel;
 use crate::server::serve;
@@ -42,30 +44,27 @@ pub struct LaunchRequest {
     pub configuration: PathBuf,
     /// The program's arguments, which are not measured and so must decide nothing.
     pub arguments: Vec<OsString>,
+    /// A guest policy in place of the default.
+    pub policy: Option<u64>,
+    /// Files with an ID block (96 bytes) and its authentication (4096 bytes).
+    pub id_block: Option<(PathBuf, PathBuf)>,
 }
 
 impl LaunchRequest {
     /// Reads and measures program and configuration as they lie there now.
     ///
     /// # Errors
-    /// [`EmulationError::File`] and [`EmulationError::Measurement`].
-    pub fn measure(&self, options: LaunchOptions) -> Result<Guest, EmulationError> {
+    /// [`EmulationError::File`], [`EmulationError::Measurement`] and [`EmulationError::IdBlockRefused`].
+    pub fn measure(&self) -> Result<Guest, EmulationError> {
         let mut guest = Guest::measure(&read(&self.runtime)?, &read(&self.configuration)?)?;
-        if let Some(policy) = options.policy {
-            guest.policy = chancery_evidence::GuestPolicy::from_bits(policy);
+        if let Some(policy) = self.policy {
+            guest.policy = GuestPolicy::from_bits(policy);
         }
-        guest.guest_svn = options.guest_svn;
+        if let Some((block, auth)) = &self.id_block {
+            guest.identity = GuestIdentity::check(&guest, &read_sized(block)?, &read_sized(auth)?)?;
+        }
         Ok(guest)
     }
-}
-
-/// What a launch may be asked beyond its program.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LaunchOptions {
-    /// A guest policy in place of the default.
-    pub policy: Option<u64>,
-    /// The guest security version.
-    pub guest_svn: u32,
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, EmulationError> {
@@ -73,6 +72,16 @@ fn read(path: &Path) -> Result<Vec<u8>, EmulationError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// A file of exactly `N` bytes.
+fn read_sized<const N: usize>(path: &Path) -> Result<[u8; N], EmulationError> {
+    <[u8; N]>::try_from(read(path)?)
+        .ok()
+        .ok_or_else(|| EmulationError::State {
+            path: path.to_owned(),
+            reason: format!("it is not {N} bytes long"),
+        })
 }
 
 /// Runs the program until SIGTERM or SIGINT, and launches it anew, newly measured, whenever it ends by itself.
@@ -86,14 +95,13 @@ pub async fn run_launcher(
     chip: Arc<Chip>,
     level: PlatformLevel,
     request: LaunchRequest,
-    options: LaunchOptions,
     clock: Clock,
     emit: &mut dyn FnMut(&[u8]),
 ) -> Result<(), EmulationError> {
     let mut stop = Stop::new()?;
     let mut backoff = BACKOFF_MIN;
     loop {
-        let guest = request.measure(options)?;
+        let guest = request.measure()?;
         let machine = Machine::launch(Arc::clone(&chip), level, guest, Arc::clone(&clock))?;
         let started = Instant::now();
         let (mut child, pid) = start(&request, machine)?;

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chancery_emulated_sp::{
-    Chip, Clock, EmulatedProduct, EmulationError, Identity, LaunchOptions, LaunchRequest,
-    run_launcher,
+    Chip, Clock, EmulatedProduct, EmulationError, Identity, LaunchRequest, run_launcher,
 };
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Signal, getpid, kill_process};
 
 #[derive(Parser)]
 #[command(
@@ -35,6 +35,9 @@ enum Command {
     Launch {
         #[command(flatten)]
         target: Target,
+        /// End, as on SIGTERM, when standard input ends: whoever holds the other end can then not be outlived.
+        #[arg(long)]
+        watch_stdin: bool,
         /// Arguments of the program, after `--`. They are not measured.
         #[arg(last = true)]
         arguments: Vec<OsString>,
@@ -58,9 +61,12 @@ struct Target {
     /// Guest policy, such as 0x30000; the strictest one if absent.
     #[arg(long, value_parser = parse_bits)]
     policy: Option<u64>,
-    /// Guest security version.
-    #[arg(long, default_value_t = 0)]
-    guest_svn: u32,
+    /// ID block, 96 bytes: the launch is refused if it differs.
+    #[arg(long, requires = "id_auth")]
+    id_block: Option<PathBuf>,
+    /// ID authentication, 4096 bytes.
+    #[arg(long, requires = "id_block")]
+    id_auth: Option<PathBuf>,
 }
 
 fn parse_product(word: &str) -> Result<EmulatedProduct, String> {
@@ -115,30 +121,30 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), EmulationError> {
     match command {
         Command::Identity(target) => {
-            let (chip, request, options) = prepare(target, Vec::new())?;
+            let (chip, request) = prepare(target, Vec::new())?;
             let identity = Identity {
                 level: chip.product().level(),
-                guest: request.measure(options)?,
+                guest: request.measure()?,
                 chip: &chip,
             };
             print_line(&identity.to_json());
             Ok(())
         }
-        Command::Launch { target, arguments } => {
-            let (chip, request, options) = prepare(target, arguments)?;
+        Command::Launch {
+            target,
+            watch_stdin,
+            arguments,
+        } => {
+            let (chip, request) = prepare(target, arguments)?;
+            if watch_stdin {
+                end_with_stdin()?;
+            }
             let level = chip.product().level();
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .map_err(EmulationError::System)?
-                .block_on(run_launcher(
-                    chip,
-                    level,
-                    request,
-                    options,
-                    clock(),
-                    &mut print_line,
-                ))
+                .block_on(run_launcher(chip, level, request, clock(), &mut print_line))
         }
     }
 }
@@ -146,16 +152,28 @@ fn run(command: Command) -> Result<(), EmulationError> {
 fn prepare(
     target: Target,
     arguments: Vec<OsString>,
-) -> Result<(Arc<Chip>, LaunchRequest, LaunchOptions), EmulationError> {
+) -> Result<(Arc<Chip>, LaunchRequest), EmulationError> {
     let chip = Chip::open(&target.state, target.product, clock()())?;
-    let options = LaunchOptions {
-        policy: target.policy,
-        guest_svn: target.guest_svn,
-    };
     let request = LaunchRequest {
         runtime: target.runtime,
         configuration: target.configuration,
         arguments,
+        policy: target.policy,
+        id_block: target.id_block.zip(target.id_auth),
     };
-    Ok((Arc::new(chip), request, options))
+    Ok((Arc::new(chip), request))
+}
+
+/// Sends this process SIGTERM when its standard input ends. The launcher starts a child only after it listens for signals, so
+/// an end that comes before that leaves none behind.
+fn end_with_stdin() -> Result<(), EmulationError> {
+    std::thread::Builder::new()
+        .name("watch-stdin".to_owned())
+        .spawn(|| {
+            // An error is an end, too.
+            std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()).unwrap_or_default();
+            kill_process(getpid(), Signal::TERM).unwrap_or_default();
+        })
+        .map(drop)
+        .map_err(EmulationError::System)
 }

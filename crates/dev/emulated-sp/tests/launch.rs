@@ -231,6 +231,26 @@ fn a_killed_guest_is_launched_anew_and_measured_anew() {
 }
 
 #[test]
+fn a_processor_that_watches_its_standard_input_ends_with_it() {
+    let place = Place::new();
+    let mut child = place
+        .command("launch")
+        .args(["--watch-stdin", "--", "--then", "wait"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let mut processor = Processor { child, lines };
+    let pid = pid_of(&processor.event("launched"));
+    processor.guest_says();
+    drop(processor.child.stdin.take());
+    processor.event("exited");
+    assert!(processor.child.wait().unwrap().success());
+    assert!(is_gone(pid));
+}
+
+#[test]
 fn a_guest_that_fails_is_launched_again_and_a_stop_in_between_is_heard() {
     let place = Place::new();
     let mut processor = place.launch("fail");
@@ -281,6 +301,17 @@ fn a_missing_program_a_refused_policy_and_another_product_are_told() {
         failure(&command.args(["--policy", bits]).output().unwrap())
     };
     assert!(policy("0x820000").contains("refuses the guest policy"));
+    for (name, size) in [("block", 96), ("auth", 4096)] {
+        fs::write(place.path(name), vec![0; size]).unwrap();
+    }
+    let mut malformed = place.command("launch");
+    malformed.arg("--id-block").arg(place.path("block"));
+    malformed.arg("--id-auth").arg(place.path("auth"));
+    let told = failure(&malformed.output().unwrap());
+    assert!(told.contains("ID block is malformed"), "{told}");
+    fs::write(place.path("block"), b"").unwrap();
+    let told = failure(&malformed.output().unwrap());
+    assert!(told.contains("not 96 bytes"), "{told}");
     let mut turin = place.command("identity");
     let told = failure(&turin.args(["--product", "turin"]).output().unwrap());
     assert!(told.contains("another product"));

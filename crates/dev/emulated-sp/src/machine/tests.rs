@@ -111,7 +111,10 @@ fn the_sealing_key_is_the_same_after_a_restart_of_the_same_guest_alone() {
     let other_configuration = Guest::measure(b"a program", b"other").unwrap();
     assert_eq!(base, key(&machine(other_configuration), &sealing(0)));
     let newer = Guest {
-        guest_svn: 1,
+        identity: GuestIdentity {
+            guest_svn: 1,
+            ..GuestIdentity::NONE
+        },
         ..guest()
     };
     let newer = machine(newer);
@@ -197,4 +200,51 @@ fn refuses_keys_of_later_versions_than_the_guest_or_the_platform_has() {
     assert_eq!(refused(vmpl), Some(PlatformError::Refused));
     let earlier = DerivedKeyRequest::sealing(0, 0);
     assert_ne!(key(&machine, &earlier), key(&machine, &sealing(0)));
+}
+
+#[test]
+fn what_the_id_block_says_is_in_the_report_and_in_the_keys() {
+    let named = Guest {
+        identity: GuestIdentity {
+            family_id: [1; 16],
+            image_id: [2; 16],
+            guest_svn: 3,
+            id_key_digest: [4; 48],
+            author_key_digest: Some([5; 48]),
+        },
+        ..guest()
+    };
+    let named = machine(named);
+    let bytes = named.report(&DATA).unwrap();
+    let report = Report::parse(&bytes).unwrap();
+    let fields = report.fields();
+    assert_eq!(fields.family_id, [1; 16]);
+    assert_eq!(fields.image_id, [2; 16]);
+    assert_eq!(fields.guest_svn, 3);
+    assert_eq!(fields.id_key_digest, [4; 48]);
+    assert_eq!(fields.author_key_digest, [5; 48]);
+    assert!(fields.signer_info.has(SignerInfo::AUTHOR_KEY_EN));
+    for field in [GuestFields::FAMILY_ID, GuestFields::IMAGE_ID] {
+        let request = DerivedKeyRequest {
+            guest_field_select: field,
+            ..sealing(0)
+        };
+        assert_ne!(key(&named, &request), key(&machine(guest()), &request));
+    }
+}
+
+#[test]
+fn certificates_are_issued_once_a_day() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    let now_ms = Arc::new(AtomicU64::new(NOW_MS));
+    let shown = Arc::clone(&now_ms);
+    let clock: Clock = Arc::new(move || shown.load(Ordering::SeqCst));
+    let product = EmulatedProduct::Genoa;
+    let machine = Machine::launch(chip(product), product.level(), guest(), clock).unwrap();
+    let first = machine.certificates().unwrap();
+    assert_eq!(machine.certificates().unwrap(), first);
+    now_ms.fetch_add(DAY_MS, Ordering::SeqCst);
+    let second = machine.certificates().unwrap();
+    assert_ne!(second.crl, first.crl);
+    assert_eq!(second.ark, first.ark);
 }
