@@ -1,0 +1,287 @@
+//! What the ledger is asked to do, and what it answers.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use chancery_authority::{ActName, TenantId};
+use chancery_directory::EpochKind;
+use chancery_dsse::Envelope;
+use chancery_scim::{EntityTags, PatchRequest};
+use chancery_sealing::Key;
+
+use crate::id::ResourceId;
+use crate::prepare::{NewGroup, NewUser};
+use crate::resource::{Credential, Group, User};
+
+/// An act and who waits for its outcome.
+#[derive(Debug)]
+pub struct Submission<R> {
+    /// What is to be done.
+    pub act: Act,
+    /// The way back.
+    pub reply: R,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Act {
+    /// The runtime adds a leaf of its own to the root log.
+    Leaf {
+        /// Its kind.
+        kind: EpochKind,
+        /// Its detail.
+        detail: Vec<u8>,
+    },
+    /// A new tenant is admitted.
+    Admit(Box<Admit>),
+    /// Something within a tenant.
+    Tenant {
+        /// The tenant.
+        tenant: TenantId,
+        /// On whose authority.
+        authority: Authority,
+        /// What.
+        act: Box<TenantAct>,
+    },
+}
+
+/// The signed papers of a new tenant.
+#[derive(Debug)]
+pub struct Admit {
+    /// The operator's admission.
+    pub admission: Envelope,
+    /// The tenant's genesis, signed by its admins.
+    pub genesis: Envelope,
+    /// Fresh randomness for this act alone.
+    pub fresh: Key,
+}
+
+/// On whose authority an act within a tenant is asked for.
+#[derive(Debug)]
+pub enum Authority {
+    /// A SCIM credential, already found by its digest; checked again at commit.
+    Credential {
+        /// Handle of the credential.
+        handle: [u8; 32],
+    },
+    /// Admins of the tenant, by a signed act.
+    Admin {
+        /// The signed act.
+        envelope: Box<Envelope>,
+        /// TLS exporter value of the connection that it came by.
+        exporter: [u8; 32],
+        /// The request's body, which the act signs.
+        body: Vec<u8>,
+    },
+}
+
+/// What is asked for within a tenant.
+#[derive(Debug)]
+pub enum TenantAct {
+    /// Provision a user.
+    CreateUser(NewUser),
+    /// Replace a user's attributes (PUT).
+    ReplaceUser(Update<Vec<u8>>),
+    /// Change a user's attributes (PATCH).
+    PatchUser(Update<PatchRequest>),
+    /// Delete a user for the identity provider.
+    DeleteUser(Update<()>),
+    /// Create a group.
+    CreateGroup(NewGroup),
+    /// Replace a group (PUT).
+    ReplaceGroup(Update<Vec<u8>>),
+    /// Change a group (PATCH).
+    PatchGroup(Update<PatchRequest>),
+    /// Delete a group.
+    DeleteGroup(Update<()>),
+    /// Something that an admin signed; the body says what.
+    Signed {
+        /// The act's name.
+        name: ActName,
+        /// Fresh randomness for this act alone.
+        fresh: Key,
+    },
+}
+
+/// A change of one resource.
+#[derive(Debug)]
+pub struct Update<T> {
+    /// Which resource.
+    pub id: ResourceId,
+    /// Versions that the client will change, if it named any.
+    pub if_match: Option<EntityTags>,
+    /// How.
+    pub change: T,
+    /// Fresh randomness for this act alone.
+    pub fresh: Key,
+}
+
+/// What an act led to.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A leaf was added to the root log.
+    Leaf {
+        /// Its index.
+        index: u64,
+    },
+    /// A tenant was admitted.
+    Admitted {
+        /// Its id.
+        tenant: TenantId,
+        /// Index of its genesis in its log.
+        index: u64,
+    },
+    /// A user as it is now.
+    User {
+        /// The user.
+        user: Arc<User>,
+        /// Index of the act's last entry in the tenant's log; none if nothing changed.
+        index: Option<u64>,
+    },
+    /// A group as it is now.
+    Group {
+        /// The group.
+        group: Arc<Group>,
+        /// Index of the act's last entry in the tenant's log; none if nothing changed.
+        index: Option<u64>,
+    },
+    /// The resource is gone.
+    Gone {
+        /// Index of the act's last entry in the tenant's log.
+        index: u64,
+    },
+    /// A credential was issued.
+    Credential {
+        /// Its record.
+        credential: Arc<Credential>,
+        /// The token, to be delivered once.
+        token: Secret,
+        /// Index of the entry.
+        index: u64,
+    },
+    /// A delegation was granted or ended, or a credential ended.
+    Done {
+        /// SHA-256 of the delegation's payload, or the credential's handle.
+        subject: [u8; 32],
+        /// Index of the entry.
+        index: u64,
+    },
+    /// Credentials of the tenant, as the head knows them.
+    Credentials(Vec<Arc<Credential>>),
+    /// Entries of the tenant's log.
+    Entries(Vec<LoggedEntry>),
+}
+
+/// An entry of a tenant's log with the private details that it commits to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedEntry {
+    /// The 225 bytes.
+    pub entry: Vec<u8>,
+}
+
+/// Text that must not be printed.
+#[derive(Clone)]
+pub struct Secret(pub zeroize::Zeroizing<String>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(redacted)")
+    }
+}
+
+/// Why an act was refused. The shell maps each to one answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The credential is unknown, expired or revoked. Nothing more is said.
+    Unauthorized,
+    /// The credential does not have the scope.
+    CredentialScope {
+        /// Name of the scope.
+        scope: &'static str,
+    },
+    /// The tenant has no delegation that was not revoked.
+    NoDelegation,
+    /// No delegation covers the act; the newest one says why.
+    Delegation(chancery_authority::Refusal),
+    /// The group or account is out of automation's reach.
+    Protected {
+        /// Why, for the identity provider.
+        reason: &'static str,
+    },
+    /// The SCIM engine refuses the request.
+    Scim(chancery_scim::Error),
+    /// A member of a group is no user of the tenant.
+    UnknownMember {
+        /// The value as sent.
+        value: String,
+    },
+    /// A signed paper is not believed.
+    Paper(chancery_authority::Error),
+    /// The body of a signed act is not of the act's form.
+    Body(chancery_json::Error),
+    /// What a signed act names does not exist.
+    NotFound,
+    /// The slug, the genesis or the admission is used already.
+    Taken {
+        /// What is taken.
+        what: &'static str,
+    },
+    /// The delegation does not allow such a credential.
+    CredentialTerms,
+    /// Nothing in this version carries out the act.
+    Unsupported,
+    /// The runtime's own log refused an entry, or randomness failed: our fault.
+    Internal,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthorized => formatter.write_str("the credential is not valid"),
+            Self::CredentialScope { scope } => {
+                write!(
+                    formatter,
+                    "the credential does not include the scope {scope}"
+                )
+            }
+            Self::NoDelegation => formatter.write_str("the tenant has no delegation in force"),
+            Self::Delegation(refusal) => refusal.fmt(formatter),
+            Self::Protected { reason } => formatter.write_str(reason),
+            Self::Scim(error) => write!(formatter, "{}", error.to_scim().detail),
+            Self::UnknownMember { .. } => formatter.write_str("a member is no user of this tenant"),
+            Self::Paper(error) => error.fmt(formatter),
+            Self::Body(error) => error.fmt(formatter),
+            Self::NotFound => formatter.write_str("there is no such thing in this tenant"),
+            Self::Taken { what } => write!(formatter, "{what} is already in use"),
+            Self::CredentialTerms => {
+                formatter.write_str("the delegation does not allow a credential of these terms")
+            }
+            Self::Unsupported => formatter.write_str("this version does not carry out that act"),
+            Self::Internal => formatter.write_str("the runtime could not carry out the act"),
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+impl From<chancery_scim::Error> for Refusal {
+    fn from(error: chancery_scim::Error) -> Self {
+        Self::Scim(error)
+    }
+}
+
+impl From<chancery_authority::Error> for Refusal {
+    fn from(error: chancery_authority::Error) -> Self {
+        Self::Paper(error)
+    }
+}
+
+impl From<chancery_json::Error> for Refusal {
+    fn from(error: chancery_json::Error) -> Self {
+        Self::Body(error)
+    }
+}

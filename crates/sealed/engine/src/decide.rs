@@ -1,0 +1,80 @@
+//! `decide(state, act, now) -> events | refusal`: the rules that every act must pass at commit time.
+//!
+//! Nothing here does I/O or reads a clock. What passes is booked at once: entries in the tenant's log,
+//! events in its directory. Both leave the ledger with the batch.
+
+mod admin;
+mod authority;
+mod booking;
+mod groups;
+mod users;
+
+use chancery_authority::DeploymentId;
+use chancery_dsse::PublicKey;
+use chancery_sealing::Key;
+
+use alloc::vec::Vec;
+
+use crate::act::{Answer, Authority, Refusal, TenantAct};
+use crate::records::ActRecord;
+use crate::tenant::Tenant;
+
+pub use authority::{covers_read, live_credential};
+
+pub(crate) use admin::{Admitted, admit};
+
+/// What decisions need to know of the deployment.
+#[derive(Debug)]
+pub struct Settings {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Keys of the operator that admit tenants.
+    pub admission_keys: Vec<PublicKey>,
+    /// Key under which bearer tokens are digested.
+    pub token_key: Key,
+    /// Whether addresses outside the trusted domains are taken (public conformance suites only).
+    pub dangerous_any_domain: bool,
+}
+
+/// Decides one act within a tenant. Without a record nothing changed.
+pub(crate) fn tenant(
+    settings: &Settings,
+    head: &mut Tenant,
+    now_ms: u64,
+    authority: Authority,
+    act: TenantAct,
+) -> Result<(Option<ActRecord>, Answer), Refusal> {
+    match (authority, act) {
+        (Authority::Credential { handle }, act) => {
+            let by = authority::Caller::new(settings, &head.registry, now_ms, &handle)?;
+            match act {
+                TenantAct::CreateUser(new) => users::create(head, &by, new),
+                TenantAct::ReplaceUser(update) => users::replace(head, &by, &update),
+                TenantAct::PatchUser(update) => users::patch(head, &by, &update),
+                TenantAct::DeleteUser(update) => users::delete(head, &by, update),
+                TenantAct::CreateGroup(new) => groups::create(head, &by, new),
+                TenantAct::ReplaceGroup(update) => groups::replace(head, &by, &update),
+                TenantAct::PatchGroup(update) => groups::patch(head, &by, &update),
+                TenantAct::DeleteGroup(update) => groups::delete(head, &by, update),
+                // An admin's act needs an admin's signature, never a token.
+                TenantAct::Signed { .. } => Err(Refusal::Unauthorized),
+            }
+        }
+        (
+            Authority::Admin {
+                envelope,
+                exporter,
+                body,
+            },
+            TenantAct::Signed { name, fresh },
+        ) => {
+            let signed = admin::Signed {
+                envelope: &envelope,
+                exporter: &exporter,
+                body: &body,
+            };
+            admin::signed(settings, head, now_ms, &signed, name, &fresh)
+        }
+        (Authority::Admin { .. }, _) => Err(Refusal::Unsupported),
+    }
+}

@@ -1,0 +1,437 @@
+//! What admins sign: a new tenant, delegations, credentials.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use chancery_authority::{
+    ActName, Admission, Delegation, Expected, Genesis, Scope, ScopeSet, Token, VerifiedAct,
+    verify_act,
+};
+use chancery_directory::{Digest, EntryType, SubjectState, Validity, commit};
+use chancery_dsse::{Envelope, KeyId};
+use chancery_json::{Fields, Limits};
+use chancery_sealing::{Entropy as _, Key};
+use sha2::{Digest as _, Sha256};
+
+use super::Settings;
+use super::booking::{Booking, Warrant};
+use crate::act::{Admit, Answer, LoggedEntry, Refusal, Secret};
+use crate::ledger::Ledger;
+use crate::prepare::{Draws, opening};
+use crate::records::ActRecord;
+use crate::registry::Registry;
+use crate::resource::{Credential, Event};
+use crate::tenant::{Tenant, TenantSecrets};
+use crate::vault::TenantKey;
+
+type Outcome = Result<(Option<ActRecord>, Answer), Refusal>;
+
+/// Longest label of a credential in bytes.
+const LABEL_BYTES_MAX: usize = 128;
+/// Most credentials of a tenant that are neither revoked nor expired.
+const LIVE_CREDENTIALS_MAX: usize = 64;
+/// Most entries in one answer.
+const ENTRIES_MAX: u64 = 1000;
+
+/// A signed request as it arrived.
+pub(super) struct Signed<'a> {
+    pub(super) envelope: &'a Envelope,
+    pub(super) exporter: &'a [u8; 32],
+    pub(super) body: &'a [u8],
+}
+
+/// A tenant that may come into being.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) slug: String,
+    pub(crate) tenant: Tenant,
+    pub(crate) record: Option<ActRecord>,
+    pub(crate) wrapped_key: Vec<u8>,
+    pub(crate) nonce: [u8; 32],
+    pub(crate) expires_ms: u64,
+    pub(crate) answer: Answer,
+}
+
+/// Checks the papers of a new tenant and makes its keys and the first entry of its log.
+pub(crate) fn admit<R>(
+    ledger: &Ledger<R>,
+    now_ms: u64,
+    admit: &Admit,
+) -> Result<Admitted, Refusal> {
+    let settings = ledger.settings();
+    let verified = Admission::verify(
+        &admit.admission,
+        &settings.admission_keys,
+        settings.deployment,
+        now_ms,
+    )?;
+    let admission = verified.admission();
+    let genesis = Genesis::verify(&admit.genesis)?;
+    if genesis.genesis().deployment != settings.deployment {
+        return Err(chancery_authority::Error::ForeignDeployment.into());
+    }
+    if genesis.genesis().slug != admission.slug {
+        return Err(Refusal::Taken {
+            what: "the admission is for another slug; this slug",
+        });
+    }
+    let slug = String::from(admission.slug.as_str());
+    ledger.is_free(&slug, &genesis.tenant(), &admission.nonce)?;
+    let mut draws = Draws::new(&admit.fresh);
+    let key = TenantKey::generate(&mut draws.entropy).map_err(|_entropy| Refusal::Internal)?;
+    let secrets = TenantSecrets::new(genesis.tenant(), key).map_err(|_vrf| Refusal::Internal)?;
+    let wrapped_key = ledger
+        .wrap(&secrets, &mut draws.entropy)
+        .map_err(|_seal| Refusal::Internal)?;
+    let vrf_public = secrets.vrf_public();
+    let mut tenant = Tenant::new(Arc::new(secrets), ledger.stream_of(&genesis.tenant()));
+    let handle = tenant_handle(&genesis.tenant());
+    let warrant = Warrant {
+        actor: ledger.instance_handle(),
+        authz_hash: *genesis.hash(),
+        credential: *genesis.hash(),
+    };
+    let envelope: Arc<[u8]> = Arc::from(admit.genesis.to_json());
+    let mut booking = Booking::begin(&mut tenant, now_ms, &warrant, draws.secret, &envelope)?;
+    let vrf_opening = opening(&draws.secret, "chancery/opening/vrf/v1");
+    let vrf_commit = commit("vrf", &vrf_opening, &vrf_public);
+    booking.entry(EntryType::Genesis, handle, vrf_commit, Digest::ZERO)?;
+    booking.event(Event::Genesis(envelope));
+    let index = booking.last();
+    let record = Some(booking.finish());
+    Ok(Admitted {
+        slug,
+        record,
+        wrapped_key,
+        nonce: admission.nonce,
+        expires_ms: admission.expires_ms,
+        answer: Answer::Admitted {
+            tenant: genesis.tenant(),
+            index,
+        },
+        tenant,
+    })
+}
+
+/// The tenant's own handle in its log: its id, then zeros.
+fn tenant_handle(tenant: &chancery_authority::TenantId) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(b"chancery/tenant-handle/v1")
+        .chain_update(tenant.as_bytes())
+        .finalize()
+        .into()
+}
+
+/// Decides an act that admins signed.
+pub(super) fn signed(
+    settings: &Settings,
+    head: &mut Tenant,
+    now_ms: u64,
+    signed: &Signed<'_>,
+    name: ActName,
+    fresh: &Key,
+) -> Outcome {
+    let act = verify(settings, head, now_ms, signed, name)?;
+    let mut fields = Fields::parse(signed.body, &Limits::DOCUMENT)?;
+    let mut draws = Draws::new(fresh);
+    let warrant = Warrant {
+        actor: tenant_handle(&head.secrets.id()),
+        authz_hash: *act.hash(),
+        credential: *act.hash(),
+    };
+    let desk = Desk {
+        settings,
+        now_ms,
+        act: &act,
+        warrant,
+    };
+    match name {
+        ActName::DelegationPut => desk.put_delegation(head, &mut draws, fields),
+        ActName::DelegationRevoke => {
+            let hash = hash_member(&mut fields, "delegation_hash")?;
+            fields.finish()?;
+            desk.revoke_delegation(head, &draws, hash)
+        }
+        ActName::TokenIssue => desk.issue_token(head, &mut draws, fields),
+        ActName::TokenRevoke => {
+            let handle = hash_member(&mut fields, "id")?;
+            fields.finish()?;
+            desk.revoke_token(head, &draws, handle)
+        }
+        ActName::TokenList => {
+            fields.finish()?;
+            let credentials = head.registry.credentials().map(Arc::clone).collect();
+            Ok((None, Answer::Credentials(credentials)))
+        }
+        ActName::LogRead => {
+            let from = fields.take_u64("from")?;
+            let count = fields.take_u64("count")?.min(ENTRIES_MAX);
+            fields.finish()?;
+            Ok((None, Answer::Entries(entries(head, from, count))))
+        }
+        _ => Err(Refusal::Unsupported),
+    }
+}
+
+fn entries(head: &Tenant, from: u64, count: u64) -> Vec<LoggedEntry> {
+    head.chronicle
+        .leaves(from, count)
+        .map(|entry| LoggedEntry {
+            entry: entry.to_vec(),
+        })
+        .collect()
+}
+
+fn verify(
+    settings: &Settings,
+    head: &Tenant,
+    now_ms: u64,
+    signed: &Signed<'_>,
+    name: ActName,
+) -> Result<VerifiedAct, Refusal> {
+    let admins = head.registry.authority().ok_or(Refusal::Internal)?.admins();
+    let keys = admins.keys();
+    let last_sequences: BTreeMap<KeyId, u64> = keys
+        .iter()
+        .map(|key| key.id())
+        .map(|id| (id, head.registry.admin_sequence(id.as_bytes())))
+        .filter(|(_, sequence)| *sequence > 0)
+        .collect();
+    let expected = Expected {
+        deployment: settings.deployment,
+        tenant: head.secrets.id(),
+        act: name,
+        keys: &keys,
+        threshold: admins.threshold(),
+        last_sequences: &last_sequences,
+        now_ms,
+        exporter: signed.exporter,
+        body: signed.body,
+    };
+    Ok(verify_act(signed.envelope, &expected)?)
+}
+
+fn hash_member(fields: &mut Fields, name: &'static str) -> Result<[u8; 32], Refusal> {
+    let text = fields.take_str(name)?;
+    let mut out = [0; 32];
+    hex::decode_to_slice(text, &mut out).map_err(|_hex| Refusal::NotFound)?;
+    Ok(out)
+}
+
+/// One verified act under way.
+struct Desk<'a> {
+    settings: &'a Settings,
+    now_ms: u64,
+    act: &'a VerifiedAct,
+    warrant: Warrant,
+}
+
+impl Desk<'_> {
+    fn begin<'h>(
+        &self,
+        head: &'h mut Tenant,
+        draws: &Draws,
+        document: &[u8],
+    ) -> Result<Booking<'h>, Refusal> {
+        Booking::begin(head, self.now_ms, &self.warrant, draws.secret, document)
+    }
+
+    /// The sequence numbers that the signers have used now.
+    fn spend(&self, booking: &mut Booking<'_>) {
+        for signer in self.act.signers() {
+            booking.event(Event::AdminSequence {
+                key: *signer.as_bytes(),
+                sequence: self.act.sequence(),
+            });
+        }
+    }
+
+    fn put_delegation(&self, head: &mut Tenant, draws: &mut Draws, mut fields: Fields) -> Outcome {
+        let paper = fields.take("delegation")?.into_value().to_bytes();
+        fields.finish()?;
+        let authority = head.registry.authority().ok_or(Refusal::Internal)?;
+        let envelope = Envelope::parse(&paper).map_err(chancery_authority::Error::Envelope)?;
+        let verified = Delegation::verify(&envelope, authority)?;
+        let known = head.registry.delegations();
+        if known
+            .iter()
+            .any(|granted| granted.delegation.hash() == verified.hash())
+        {
+            return Err(Refusal::Taken {
+                what: "this delegation",
+            });
+        }
+        let serial = verified.delegation().serial;
+        if known
+            .iter()
+            .any(|granted| granted.delegation.delegation().serial >= serial)
+        {
+            return Err(Refusal::Taken {
+                what: "this or a higher delegation serial",
+            });
+        }
+        let terms = verified.delegation();
+        if terms.not_after_ms <= self.now_ms {
+            return Err(Refusal::Delegation(chancery_authority::Refusal::Expired {
+                not_after_ms: terms.not_after_ms,
+            }));
+        }
+        let validity = Validity {
+            not_before_ms: terms.not_before_ms,
+            not_after_ms: terms.not_after_ms,
+        };
+        let subject = *verified.hash();
+        let handle = draws.bytes()?;
+        let mut booking = self.begin(head, draws, &paper)?;
+        booking.entry(
+            EntryType::DelegationGranted,
+            handle,
+            Digest::ZERO,
+            validity.to_object_commit(),
+        )?;
+        booking.event(Event::DelegationPut {
+            handle,
+            envelope: Arc::from(paper),
+        });
+        self.spend(&mut booking);
+        let index = booking.last();
+        Ok((Some(booking.finish()), Answer::Done { subject, index }))
+    }
+
+    fn revoke_delegation(&self, head: &mut Tenant, draws: &Draws, hash: [u8; 32]) -> Outcome {
+        let granted = head
+            .registry
+            .delegations()
+            .iter()
+            .find(|granted| granted.delegation.hash() == &hash && !granted.revoked)
+            .ok_or(Refusal::NotFound)?;
+        let handle = granted.handle;
+        let mut booking = self.begin(head, draws, &[])?;
+        booking.plain(EntryType::DelegationRevoked, handle)?;
+        booking.event(Event::DelegationRevoked { hash });
+        self.spend(&mut booking);
+        let index = booking.last();
+        Ok((
+            Some(booking.finish()),
+            Answer::Done {
+                subject: hash,
+                index,
+            },
+        ))
+    }
+
+    fn issue_token(&self, head: &mut Tenant, draws: &mut Draws, mut fields: Fields) -> Outcome {
+        let (names, scopes) = scopes(fields.take_strings("scopes")?)?;
+        let life_ms = fields.take_u64("life_s")?.saturating_mul(1000);
+        let label = fields.take_str("label")?;
+        fields.finish()?;
+        let not_after_ms = self.now_ms.saturating_add(life_ms);
+        if label.len() > LABEL_BYTES_MAX
+            || self.live_credentials(&head.registry) >= LIVE_CREDENTIALS_MAX
+        {
+            return Err(Refusal::CredentialTerms);
+        }
+        // The entry names the delegation under which the credential may exist at all.
+        let granted = head
+            .registry
+            .delegations()
+            .iter()
+            .rev()
+            .find(|granted| {
+                !granted.revoked
+                    && granted.delegation.delegation().not_before_ms <= self.now_ms
+                    && granted.delegation.delegation().not_after_ms > self.now_ms
+                    && granted
+                        .delegation
+                        .allows_credential(self.now_ms, scopes, not_after_ms)
+            })
+            .ok_or(Refusal::CredentialTerms)?;
+        let warrant = Warrant {
+            actor: granted.handle,
+            ..self.warrant
+        };
+        let token = Token::generate(&mut draws.entropy)?;
+        let mut handle = [0; 32];
+        draws
+            .entropy
+            .fill(&mut handle)
+            .map_err(|_entropy| Refusal::Internal)?;
+        let credential = Arc::new(Credential {
+            handle,
+            digest: *token.digest(&self.settings.token_key).as_bytes(),
+            scopes: names,
+            issued_ms: self.now_ms,
+            not_after_ms,
+            label: label.into_boxed_str(),
+            revoked: false,
+        });
+        let validity = Validity {
+            not_before_ms: self.now_ms,
+            not_after_ms,
+        };
+        let mut booking = Booking::begin(head, self.now_ms, &warrant, draws.secret, &[])?;
+        booking.entry(
+            EntryType::TokenIssued,
+            handle,
+            Digest::ZERO,
+            validity.to_object_commit(),
+        )?;
+        booking.event(Event::CredentialPut(Arc::clone(&credential)));
+        self.spend(&mut booking);
+        let index = booking.last();
+        let token = Secret(token.expose());
+        Ok((
+            Some(booking.finish()),
+            Answer::Credential {
+                credential,
+                token,
+                index,
+            },
+        ))
+    }
+
+    fn revoke_token(&self, head: &mut Tenant, draws: &Draws, handle: [u8; 32]) -> Outcome {
+        let credential = head
+            .registry
+            .credential(&handle)
+            .filter(|credential| !credential.revoked)
+            .ok_or(Refusal::NotFound)?;
+        let mut ended = Credential::clone(credential);
+        ended.revoked = true;
+        let state = head
+            .chronicle
+            .log()
+            .subject(&chancery_directory::Handle(handle));
+        if state.map(|state| state.state) != Some(SubjectState::Active) {
+            return Err(Refusal::Internal);
+        }
+        let mut booking = self.begin(head, draws, &[])?;
+        booking.plain(EntryType::TokenRevoked, handle)?;
+        booking.event(Event::CredentialPut(Arc::new(ended)));
+        self.spend(&mut booking);
+        let index = booking.last();
+        Ok((
+            Some(booking.finish()),
+            Answer::Done {
+                subject: handle,
+                index,
+            },
+        ))
+    }
+
+    fn live_credentials(&self, registry: &Registry) -> usize {
+        registry
+            .credentials()
+            .filter(|credential| !credential.revoked && self.now_ms < credential.not_after_ms)
+            .count()
+    }
+}
+
+fn scopes(names: Vec<String>) -> Result<(Vec<Box<str>>, ScopeSet), Refusal> {
+    let set: Option<ScopeSet> = names.iter().map(|name| Scope::parse(name)).collect();
+    let set = set.ok_or(Refusal::CredentialTerms)?;
+    Ok((names.into_iter().map(String::into_boxed_str).collect(), set))
+}

@@ -1,0 +1,481 @@
+//! The heads of all tenants, the open batch, and how a batch is closed.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use chancery_authority::TenantId;
+use chancery_directory::head::{map_key, updates_digest};
+use chancery_directory::{Digest, EpochKind, EpochLeaf, PrefixTree, StepError};
+use chancery_sealing::{Entropy, Key};
+
+use crate::act::{Act, Answer, Refusal, Submission};
+use crate::decide;
+use crate::journal::{ROOT_STREAM, RecordError, Scribe, StreamBytes, Tail};
+use crate::records::{ActRecord, RootItem, RootRecord, TenantRecord};
+use crate::tenant::{Tenant, TenantSecrets};
+use crate::vault::RootKey;
+use crate::view::Effect;
+
+/// An open batch that holds this many bytes takes no more acts, so that its records and the frame that
+/// carries them stay within the store's limits.
+pub(crate) const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// One sealed record on its way to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteRecord {
+    /// The stream.
+    pub stream: StreamBytes,
+    /// Its number in the stream.
+    pub sequence: u64,
+    /// The sealed bytes.
+    pub body: Vec<u8>,
+}
+
+/// A closed batch: what must become durable, then signed and cosigned, before anybody is told.
+#[derive(Debug)]
+pub struct Batch<R> {
+    /// Records for the store, one transaction.
+    pub records: Vec<NoteRecord>,
+    /// Leaves of the root log, in order.
+    pub leaves: Vec<Vec<u8>>,
+    /// What readers see afterwards.
+    pub effects: Vec<Effect>,
+    /// Who waits, and what for.
+    pub replies: Vec<(R, Result<Answer, Refusal>)>,
+}
+
+/// Why a batch could not be closed. The runtime must stop then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// A record could not be sealed.
+    Record(RecordError),
+    /// The trust log refused its own state root.
+    Log(StepError),
+    /// The map of tenant heads is full, or a leaf is too long.
+    Map,
+    /// A tenant's directory and its log have come apart.
+    Spoilt,
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(error) => error.fmt(formatter),
+            Self::Log(error) => write!(formatter, "the trust log refuses a state root: {error}"),
+            Self::Map => formatter.write_str("the map of tenant heads cannot take a leaf"),
+            Self::Spoilt => formatter.write_str("a tenant's directory and log have come apart"),
+        }
+    }
+}
+
+impl core::error::Error for LedgerError {}
+
+impl From<RecordError> for LedgerError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl From<StepError> for LedgerError {
+    fn from(error: StepError) -> Self {
+        Self::Log(error)
+    }
+}
+
+/// What every leaf of the root log names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeafContext {
+    /// SHA-256 of this instance's epoch key.
+    pub instance_key: [u8; 32],
+    /// SHA-256 of the release policy in force.
+    pub policy_hash: [u8; 32],
+}
+
+/// The open batch.
+#[derive(Debug)]
+struct Open<R> {
+    prefix: Vec<NoteRecord>,
+    leaves: Vec<(EpochKind, Vec<u8>)>,
+    items: Vec<RootItem>,
+    acts: BTreeMap<TenantId, Vec<ActRecord>>,
+    effects: Vec<Effect>,
+    replies: Vec<(R, Result<Answer, Refusal>)>,
+    bytes: usize,
+}
+
+impl<R> Open<R> {
+    const fn new() -> Self {
+        Self {
+            prefix: Vec::new(),
+            leaves: Vec::new(),
+            items: Vec::new(),
+            acts: BTreeMap::new(),
+            effects: Vec::new(),
+            replies: Vec::new(),
+            bytes: 0,
+        }
+    }
+}
+
+/// All tenants' heads and the batch that grows while the one before is on its way.
+#[derive(Debug)]
+pub struct Ledger<R> {
+    pub(crate) root: RootKey,
+    journal_key: Key,
+    scribe: Scribe,
+    pub(crate) root_tail: Tail,
+    pub(crate) root_size: u64,
+    pub(crate) map: PrefixTree,
+    pub(crate) tenants: BTreeMap<TenantId, Tenant>,
+    pub(crate) slugs: BTreeMap<String, TenantId>,
+    pub(crate) admissions: BTreeMap<[u8; 32], u64>,
+    context: LeafContext,
+    settings: decide::Settings,
+    open: Open<R>,
+}
+
+impl<R> Ledger<R> {
+    /// A ledger without tenants and records.
+    #[must_use]
+    pub fn new(
+        root: RootKey,
+        epoch: u64,
+        context: LeafContext,
+        settings: decide::Settings,
+    ) -> Self {
+        let scribe = Scribe::new(root.store_tag(), epoch);
+        let journal_key = root.journal_key();
+        Self {
+            root,
+            journal_key,
+            scribe,
+            root_tail: Tail::empty(ROOT_STREAM),
+            root_size: 0,
+            map: PrefixTree::new(),
+            tenants: BTreeMap::new(),
+            slugs: BTreeMap::new(),
+            admissions: BTreeMap::new(),
+            context,
+            settings,
+            open: Open::new(),
+        }
+    }
+
+    /// Puts the root anchor, which is no sealed record, in front of the first batch.
+    pub fn anchor(&mut self, bytes: Vec<u8>) {
+        let sequence = self.root_tail.length();
+        self.root_tail.pass(&bytes);
+        self.open.prefix.push(NoteRecord {
+            stream: ROOT_STREAM,
+            sequence,
+            body: bytes,
+        });
+    }
+
+    /// Adds a leaf of the deployment's own to the open batch; returns its index in the root log.
+    pub fn note(&mut self, kind: EpochKind, detail: Vec<u8>) -> u64 {
+        let waiting = u64::try_from(self.open.leaves.len()).unwrap_or(u64::MAX);
+        self.open.leaves.push((kind, detail));
+        self.root_size.saturating_add(waiting)
+    }
+
+    /// Adds something to remember to the open batch.
+    pub fn remember(&mut self, item: RootItem) {
+        self.open.items.push(item);
+    }
+
+    /// Whether the open batch holds anything to commit or anybody who waits.
+    #[must_use]
+    pub fn has_open(&self) -> bool {
+        !self.open.leaves.is_empty()
+            || !self.open.items.is_empty()
+            || !self.open.replies.is_empty()
+            || !self.open.acts.is_empty()
+    }
+
+    /// Number of acts in the open batch; `usize::MAX` when it is full by bytes.
+    #[must_use]
+    pub fn open_acts(&self) -> usize {
+        if self.open.bytes >= BATCH_BYTES_MAX {
+            usize::MAX
+        } else {
+            self.open.replies.len()
+        }
+    }
+
+    /// Decides one act against the heads and puts its outcome into the open batch. A refusal waits
+    /// for the batch as well: it may rest on an act that is not yet acknowledged.
+    pub fn submit(&mut self, now_ms: u64, submission: Submission<R>) {
+        let Submission { act, reply } = submission;
+        let outcome = self.decide(now_ms, act);
+        self.open.replies.push((reply, outcome));
+    }
+
+    fn decide(&mut self, now_ms: u64, act: Act) -> Result<Answer, Refusal> {
+        match act {
+            Act::Leaf { kind, detail } => Ok(Answer::Leaf {
+                index: self.note(kind, detail),
+            }),
+            Act::Admit(admit) => {
+                let decided = decide::admit(self, now_ms, &admit)?;
+                self.admit(decided)
+            }
+            Act::Tenant {
+                tenant,
+                authority,
+                act,
+            } => {
+                let head = self.tenants.get_mut(&tenant).ok_or(Refusal::Unauthorized)?;
+                let (record, answer) =
+                    decide::tenant(&self.settings, head, now_ms, authority, *act)?;
+                self.take(tenant, record);
+                Ok(answer)
+            }
+        }
+    }
+
+    fn admit(&mut self, decided: decide::Admitted) -> Result<Answer, Refusal> {
+        let decide::Admitted {
+            slug,
+            tenant,
+            record,
+            wrapped_key,
+            nonce,
+            expires_ms,
+            answer,
+        } = decided;
+        let id = tenant.secrets.id();
+        self.admissions.insert(nonce, expires_ms);
+        self.slugs.insert(slug.clone(), id);
+        self.remember(RootItem::AdmissionUsed { nonce, expires_ms });
+        self.remember(RootItem::Tenant {
+            id: *id.as_bytes(),
+            slug: slug.clone(),
+            wrapped_key,
+        });
+        self.open.effects.push(Effect::Admitted {
+            slug,
+            secrets: Arc::clone(&tenant.secrets),
+        });
+        self.tenants.insert(id, tenant);
+        self.take(id, record);
+        Ok(answer)
+    }
+
+    /// Puts a decided act, whose events the head has taken in, into the open batch.
+    fn take(&mut self, tenant: TenantId, record: Option<ActRecord>) {
+        let Some(record) = record else { return };
+        self.open.bytes = self.open.bytes.saturating_add(record.weight());
+        match self.open.effects.last_mut() {
+            Some(Effect::Changed {
+                tenant: last,
+                events,
+            }) if *last == tenant => {
+                events.extend(record.events.iter().cloned());
+            }
+            Some(_) | None => {
+                let events = record.events.clone();
+                self.open.effects.push(Effect::Changed { tenant, events });
+            }
+        }
+        self.open.acts.entry(tenant).or_default().push(record);
+    }
+
+    /// Closes the open batch: state roots, tenant heads, the map, the leaves, the sealed records.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; the ledger is of no more use then.
+    pub fn close(
+        &mut self,
+        now_ms: u64,
+        floor_ms: u64,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Batch<R>, LedgerError> {
+        if self.tenants.values().any(|tenant| tenant.spoilt) {
+            return Err(LedgerError::Spoilt);
+        }
+        let open = core::mem::replace(&mut self.open, Open::new());
+        let mut records = open.prefix;
+        let mut items = open.items;
+        let mut map = Vec::new();
+        for (id, acts) in open.acts {
+            let tenant = self.tenants.get_mut(&id).ok_or(LedgerError::Map)?;
+            let state_root = tenant.chronicle.close(now_ms, floor_ms)?.encode().to_vec();
+            let sequence = tenant.tail.length();
+            let key = tenant.secrets.key().journal_key();
+            let record = TenantRecord { acts, state_root };
+            let body = self
+                .scribe
+                .write(&key, &mut tenant.tail, &record, entropy)?;
+            records.push(NoteRecord {
+                stream: tenant.tail.stream(),
+                sequence,
+                body,
+            });
+            let head = tenant
+                .chronicle
+                .head()
+                .ok_or(LedgerError::Map)?
+                .encode()
+                .to_vec();
+            items.push(RootItem::TenantHead {
+                id: *id.as_bytes(),
+                length: tenant.tail.length(),
+                head,
+            });
+            let value = tenant.chronicle.map_value().ok_or(LedgerError::Map)?;
+            map.push((
+                map_key(&chancery_directory::TenantId(*id.as_bytes())),
+                value,
+            ));
+        }
+        let leaves = self.leaves(now_ms, open.leaves, &map)?;
+        if !leaves.is_empty() || !items.is_empty() {
+            let sequence = self.root_tail.length();
+            let record = RootRecord {
+                leaves: leaves.clone(),
+                items,
+                map: map.into_iter().map(|(key, value)| (key, value.0)).collect(),
+            };
+            let body =
+                self.scribe
+                    .write(&self.journal_key, &mut self.root_tail, &record, entropy)?;
+            records.push(NoteRecord {
+                stream: ROOT_STREAM,
+                sequence,
+                body,
+            });
+        }
+        Ok(Batch {
+            records,
+            leaves,
+            effects: open.effects,
+            replies: open.replies,
+        })
+    }
+
+    fn leaves(
+        &mut self,
+        now_ms: u64,
+        own: Vec<(EpochKind, Vec<u8>)>,
+        map: &[([u8; 32], Digest)],
+    ) -> Result<Vec<Vec<u8>>, LedgerError> {
+        let mut encoded = Vec::new();
+        for (kind, detail) in own {
+            encoded.push(self.leaf(now_ms, kind, detail, &[])?);
+        }
+        if !map.is_empty() {
+            for (key, value) in map {
+                self.map
+                    .set(*key, *value)
+                    .map_err(|_full| LedgerError::Map)?;
+            }
+            encoded.push(self.leaf(now_ms, EpochKind::Epoch, Vec::new(), map)?);
+        }
+        Ok(encoded)
+    }
+
+    fn leaf(
+        &mut self,
+        now_ms: u64,
+        kind: EpochKind,
+        detail: Vec<u8>,
+        changed: &[([u8; 32], Digest)],
+    ) -> Result<Vec<u8>, LedgerError> {
+        let (updates, n_updates) = updates_digest(changed);
+        let leaf = EpochLeaf {
+            kind,
+            epoch: self.root_size,
+            time_ms: now_ms,
+            map_root: self.map.root(),
+            updates,
+            n_updates,
+            instance_key: Digest(self.context.instance_key),
+            policy_hash: Digest(self.context.policy_hash),
+            detail,
+        };
+        self.root_size = self.root_size.saturating_add(1);
+        leaf.encode().map_err(|_long| LedgerError::Map)
+    }
+
+    /// Tells the decisions which deployment this is, once recovery has read it.
+    pub fn set_deployment(&mut self, deployment: chancery_authority::DeploymentId) {
+        self.settings.deployment = deployment;
+    }
+
+    pub(crate) const fn settings(&self) -> &decide::Settings {
+        &self.settings
+    }
+
+    /// The handle by which tenants' logs name the runtime. It is the deployment's, so that a restart
+    /// needs no entry in every tenant's log; the root log has the boot.
+    pub(crate) fn instance_handle(&self) -> [u8; 32] {
+        self.root.instance_handle()
+    }
+
+    /// The stream of a tenant's records.
+    pub(crate) fn stream_of(&self, tenant: &TenantId) -> StreamBytes {
+        self.root.tenant_stream(tenant)
+    }
+
+    /// Whether a slug, a tenant id and an admission's nonce are unused.
+    pub(crate) fn is_free(
+        &self,
+        slug: &str,
+        id: &TenantId,
+        nonce: &[u8; 32],
+    ) -> Result<(), Refusal> {
+        if self.admissions.contains_key(nonce) {
+            return Err(Refusal::Taken {
+                what: "the admission",
+            });
+        }
+        if self.slugs.contains_key(slug) {
+            return Err(Refusal::Taken { what: "the slug" });
+        }
+        if self.tenants.contains_key(id) {
+            return Err(Refusal::Taken {
+                what: "the genesis",
+            });
+        }
+        Ok(())
+    }
+
+    /// Opens the next record of the root stream.
+    pub(crate) fn read_root(&mut self, bytes: &[u8]) -> Result<RootRecord, RecordError> {
+        self.scribe
+            .read(&self.journal_key, &mut self.root_tail, bytes)
+    }
+
+    /// Opens the next record of a tenant's stream.
+    pub(crate) fn read_tenant(
+        &mut self,
+        id: &TenantId,
+        bytes: &[u8],
+    ) -> Result<TenantRecord, RecordError> {
+        let tenant = self.tenants.get_mut(id).ok_or(RecordError::NotAuthentic)?;
+        let key = tenant.secrets.key().journal_key();
+        self.scribe.read(&key, &mut tenant.tail, bytes)
+    }
+
+    /// Begins to write in a boot epoch, with what every leaf of it names.
+    pub fn begin_epoch(&mut self, epoch: u64, context: LeafContext) {
+        self.scribe = Scribe::new(self.root.store_tag(), epoch);
+        self.context = context;
+        self.open.items.push(RootItem::Boot { epoch });
+    }
+
+    /// Keys of the tenant `id` for one that was just made, wrapped for the journal.
+    pub(crate) fn wrap(
+        &self,
+        secrets: &TenantSecrets,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Vec<u8>, chancery_sealing::SealError> {
+        self.root
+            .wrap_tenant_key(&secrets.id(), secrets.key(), entropy)
+    }
+}

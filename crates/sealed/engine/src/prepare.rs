@@ -1,0 +1,166 @@
+//! The part of an act that needs no state: keys, labels, commitments.
+//!
+//! It costs far more than the decision itself, so request handlers make it on their own cores, and
+//! the one thread that decides only checks and books.
+
+use alloc::vec::Vec;
+
+use chancery_directory::record::NameKind;
+use chancery_directory::{Digest, Handle, KeyRecord, KeySource, Opening};
+use chancery_keyset::Keyset;
+use chancery_scim::{GroupDocument, MemberRef, UserDocument};
+use chancery_sealing::{Entropy, ExpandedEntropy, Key};
+
+use crate::act::Refusal;
+use crate::id::ResourceId;
+use crate::resource::PendingKeyset;
+use crate::tenant::TenantSecrets;
+
+/// Everything that one act draws at random, from one fresh key.
+#[derive(Debug)]
+pub(crate) struct Draws {
+    /// Kept in the journal: openings of commitments derive from it.
+    pub(crate) secret: [u8; 32],
+    /// For everything that the journal must not be able to give again.
+    pub(crate) entropy: ExpandedEntropy,
+}
+
+impl Draws {
+    pub(crate) fn new(fresh: &Key) -> Self {
+        Self {
+            secret: fresh.tag("chancery/act/secret/v1", b""),
+            entropy: ExpandedEntropy::new(fresh.derive("chancery/act/entropy/v1", b"")),
+        }
+    }
+
+    pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Refusal> {
+        let mut out = [0; N];
+        self.entropy
+            .fill(&mut out)
+            .map_err(|_entropy| Refusal::Internal)?;
+        Ok(out)
+    }
+}
+
+/// The opening that `secret` gives for the commitment called `label`.
+#[must_use]
+pub fn opening(secret: &[u8; 32], label: &'static str) -> Opening {
+    Opening(Key::from_bytes(*secret).tag(label, b"opening"))
+}
+
+/// A new pending keyset with its commitment.
+#[derive(Debug)]
+pub(crate) struct NewKeyset {
+    /// The keyset as it is stored.
+    pub keyset: PendingKeyset,
+    /// Commitment of its public halves in the trust log.
+    pub key_commit: Digest,
+}
+
+/// Makes a pending keyset for `handle`.
+///
+/// # Errors
+/// [`Refusal::Internal`] if randomness or the key pair fails.
+pub(crate) fn keyset(
+    secrets: &TenantSecrets,
+    handle: [u8; 32],
+    key_version: u32,
+    now_ms: u64,
+    draws: &mut Draws,
+) -> Result<NewKeyset, Refusal> {
+    let keyset = Keyset::generate(&mut draws.entropy).map_err(|_keyset| Refusal::Internal)?;
+    let (seed, public) = keyset.into_parts();
+    let sealed = secrets
+        .key()
+        .seal_keyset(&handle, seed.expose(), &mut draws.entropy)
+        .map_err(|_seal| Refusal::Internal)?;
+    let record = KeyRecord {
+        tenant: chancery_directory::TenantId(*secrets.id().as_bytes()),
+        handle: Handle(handle),
+        key_version,
+        source: KeySource::Enclave,
+        enc_pk: public.kem().to_vec(),
+        sig_pk: public.signing().to_vec(),
+        not_before_ms: now_ms,
+        activation_commit: Digest::ZERO,
+    };
+    let key_commit = record
+        .commit(&opening(&draws.secret, "chancery/opening/key/v1"))
+        .map_err(|_encoding| Refusal::Internal)?;
+    let keyset = PendingKeyset {
+        fingerprint: *public.fingerprint().as_bytes(),
+        sealed_seed: sealed.into_boxed_slice(),
+    };
+    Ok(NewKeyset { keyset, key_commit })
+}
+
+/// A user to provision, with everything made but the decision.
+#[derive(Debug)]
+pub struct NewUser {
+    pub(crate) secret: [u8; 32],
+    pub(crate) id: ResourceId,
+    pub(crate) handle: [u8; 32],
+    pub(crate) label: [u8; 32],
+    pub(crate) document: UserDocument,
+    pub(crate) canonical: Vec<u8>,
+    pub(crate) keyset: NewKeyset,
+}
+
+impl NewUser {
+    /// Prepares a user from the parsed body of a POST.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] if randomness or the key pair fails.
+    pub fn prepare(
+        secrets: &TenantSecrets,
+        document: UserDocument,
+        now_ms: u64,
+        fresh: &Key,
+    ) -> Result<Self, Refusal> {
+        let mut draws = Draws::new(fresh);
+        let handle = draws.bytes()?;
+        let keyset = keyset(secrets, handle, 1, now_ms, &mut draws)?;
+        Ok(Self {
+            secret: draws.secret,
+            id: ResourceId::from_random(draws.bytes()?),
+            handle,
+            label: secrets.label(NameKind::UserName, document.keys().user_name.as_str()),
+            canonical: document.to_canonical(),
+            document,
+            keyset,
+        })
+    }
+}
+
+/// A group to create, with everything made but the decision.
+#[derive(Debug)]
+pub struct NewGroup {
+    pub(crate) secret: [u8; 32],
+    pub(crate) id: ResourceId,
+    pub(crate) handle: [u8; 32],
+    pub(crate) document: GroupDocument,
+    pub(crate) canonical: Vec<u8>,
+    pub(crate) members: Vec<MemberRef>,
+}
+
+impl NewGroup {
+    /// Prepares a group from the parsed body of a POST.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] if randomness fails.
+    pub fn prepare(
+        document: GroupDocument,
+        members: Vec<MemberRef>,
+        fresh: &Key,
+    ) -> Result<Self, Refusal> {
+        let mut draws = Draws::new(fresh);
+        Ok(Self {
+            secret: draws.secret,
+            handle: draws.bytes()?,
+            id: ResourceId::from_random(draws.bytes()?),
+            canonical: document.to_canonical(),
+            document,
+            members,
+        })
+    }
+}
