@@ -3,7 +3,9 @@
     reason = "offsets of the tests' own constants"
 )]
 
+mod generated;
 mod genuine;
+mod pki;
 mod spoiled;
 
 use std::format;
