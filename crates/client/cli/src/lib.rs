@@ -1,5 +1,145 @@
 //! The `chancery` command for admins, members and auditors.
 //!
 //! Zone: client.
+//!
+//! # What it is
+//!
+//! The whole command, generic over where the anchor of the appraisal comes from: the shipped binary
+//! passes [`AmdSource`] and contains no code that could accept anything else. Commands return what
+//! they have to say; one module prints it, in words or as JSON.
+//!
+//! # What it is not
+//!
+//! It decides nothing about evidence: `chancery-client` connects, `chancery-session` appraises.
+//!
+//! # Example
+//!
+//! ```
+//! use std::process::ExitCode;
+//!
+//! // A command line that names no command explains itself and fails.
+//! let code = chancery_cli::run(["chancery".into()], &chancery_cli::AmdSource);
+//! assert_ne!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+//! ```
 
 #![forbid(unsafe_code)]
+
+mod api;
+mod args;
+mod context;
+mod delegation;
+mod error;
+mod files;
+mod keys;
+mod log;
+mod output;
+mod report;
+mod tenant;
+mod time;
+mod token;
+mod verify;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use chancery_verify::{Amd, Anchor};
+use clap::Parser as _;
+use tokio::runtime::Builder;
+
+use crate::context::Environment;
+use crate::output::{Format, Outcome, print_error, print_outcome};
+
+pub use crate::args::{
+    Cli, Command, ContextArgs, DelegationCommand, DelegationNewArgs, DelegationRevokeArgs,
+    DelegationShowArgs, DelegationSignArgs, GlobalOptions, LogCommand, LogTailArgs, ReportCommand,
+    ReportShowArgs, TenantAdmitArgs, TenantCommand, TenantCreateArgs, TokenCommand, TokenIssueArgs,
+    TokenRevokeArgs, VerifyArgs,
+};
+pub use crate::error::CliError;
+pub use crate::keys::{create_recovery_key, create_signing_key, read_signing_key};
+
+/// Where a program's anchor comes from.
+pub trait AnchorSource {
+    /// The anchor's type, which decides what evidence can ever be accepted.
+    type Anchor: Anchor + Send + Sync + 'static;
+
+    /// The anchor for the deployment that `deployment_file` pins.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, in words for a person.
+    fn anchor(&self, deployment_file: &Path) -> Result<Self::Anchor, String>;
+}
+
+/// AMD's roots, compiled in; the deployment file has no say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AmdSource;
+
+impl AnchorSource for AmdSource {
+    type Anchor = Amd;
+
+    fn anchor(&self, _deployment_file: &Path) -> Result<Amd, String> {
+        Ok(Amd)
+    }
+}
+
+/// Runs a whole command line, the program's name first, and prints what it has to say.
+///
+/// The exit code is 0 only if everything asked for holds, 2 for a command line that cannot be
+/// understood, 1 for everything else.
+pub fn run<S: AnchorSource>(args: impl IntoIterator<Item = OsString>, source: &S) -> ExitCode {
+    match Cli::try_parse_from(args) {
+        Ok(cli) => execute(&cli.command, cli.global, source),
+        Err(error) => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            // Help and version go to standard output, mistakes to standard error; if neither can be
+            // written, the exit code is all that is left to say.
+            drop(error.print());
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Runs one parsed command and prints what it has to say. For programs that have commands besides.
+pub fn execute<S: AnchorSource>(command: &Command, global: GlobalOptions, source: &S) -> ExitCode {
+    let format = if global.json {
+        Format::Json
+    } else {
+        Format::Text
+    };
+    let outcome = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::RuntimeUnavailable)
+        .and_then(|runtime| runtime.block_on(dispatch(command, source)));
+    match outcome {
+        Ok(outcome) => {
+            print_outcome(format, &outcome);
+            if outcome.holds {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            print_error(format, &error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch<S: AnchorSource>(command: &Command, source: &S) -> Result<Outcome, CliError> {
+    let environment = Environment::read();
+    match command {
+        Command::Verify(args) => verify::run(args, &environment, source).await,
+        Command::Tenant(command) => tenant::run(command, &environment, source).await,
+        Command::Delegation(command) => delegation::run(command, &environment, source).await,
+        Command::Token(command) => token::run(command, &environment, source).await,
+        Command::Log(command) => log::run(command, &environment, source).await,
+        Command::Report(command) => report::run(command),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! Why a command did not do what was asked, and what a person can do about it.
+
+use core::error::Error as StdError;
+use core::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use chancery_client::{ClientError, HeadsError};
+
+/// Why a command failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CliError {
+    /// A file cannot be read.
+    FileRead {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    FileWrite {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file to be written exists already.
+    FileExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is over its limit.
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit in bytes.
+        size_max: u64,
+    },
+    /// A key file that somebody else than its owner can read.
+    KeyExposed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that is not a private key for signing.
+    KeyUnreadable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A document that does not have the form of its kind.
+    DocumentInvalid {
+        /// The file.
+        path: PathBuf,
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// The command line leaves out something that the command needs.
+    ContextMissing {
+        /// The missing option.
+        option: &'static str,
+    },
+    /// A value on the command line is out of its range.
+    ValueInvalid {
+        /// The option.
+        option: &'static str,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// The anchor of the appraisal cannot be had.
+    AnchorUnavailable {
+        /// Why, in words.
+        reason: String,
+    },
+    /// The operating system's random source failed.
+    Entropy,
+    /// The asynchronous runtime cannot start.
+    RuntimeUnavailable(io::Error),
+    /// No usable connection, or the connection failed.
+    Client(Box<ClientError>),
+    /// The service understood and refused.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The problem's title and detail (RFC 9457), in the service's words.
+        problem: String,
+        /// Seconds to wait before another try.
+        retry_after_s: Option<u64>,
+    },
+    /// The service's answer does not have the form that this command knows.
+    AnswerUnexpected {
+        /// Which part.
+        what: &'static str,
+    },
+    /// The runtime knows the tenant under another genesis than the admin keeps.
+    OtherGenesis {
+        /// The kept genesis.
+        path: PathBuf,
+    },
+    /// What was to be signed breaks a rule of its own kind.
+    Authority(chancery_authority::Error),
+    /// An envelope cannot be signed or read.
+    Envelope(chancery_dsse::Error),
+}
+
+impl CliError {
+    /// What a person can do, if there is something.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::FileRead { .. } => "check the path and its permissions",
+            Self::FileWrite { .. } => "check the path, its permissions and the free space",
+            Self::FileExists { .. } => "choose another file, or pass --force to replace it",
+            Self::KeyExposed { .. } => {
+                "take the key from the others with chmod 600; if they may have read it, replace it"
+            }
+            Self::KeyUnreadable { .. } => {
+                "pass an admin key as `tenant create` writes it, not the recovery key"
+            }
+            Self::ContextMissing { .. } => {
+                "pass --ready-file FILE, or --deployment FILE --tenant SLUG --key FILE"
+            }
+            Self::DocumentInvalid { .. } => "get the document again from whoever made it",
+            Self::AnchorUnavailable { .. } => {
+                "point at the folder that `chancery-dev up` made for this deployment"
+            }
+            Self::Client(error) => return client_advice(error),
+            Self::Refused {
+                status: 401 | 403, ..
+            } => {
+                "check that the key is one of this tenant's admin keys and that the act is allowed"
+            }
+            Self::Refused { status: 404, .. } => "check the tenant's name",
+            Self::Refused { status: 503, .. } => {
+                "wait and look: a 503 means that the outcome is not known yet"
+            }
+            Self::OtherGenesis { .. } => {
+                "do not go on: the tenant of this name was made by somebody else's signature"
+            }
+            Self::AnswerUnexpected { .. } => "use a command of the same version as the service",
+            Self::Entropy
+            | Self::RuntimeUnavailable(_)
+            | Self::FileTooLarge { .. }
+            | Self::ValueInvalid { .. }
+            | Self::Refused { .. }
+            | Self::Authority(_)
+            | Self::Envelope(_) => return None,
+        })
+    }
+
+    /// The chain of causes below this error, nearest first.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        causes
+    }
+}
+
+fn client_advice(error: &ClientError) -> Option<&'static str> {
+    Some(match error {
+        ClientError::BaseInvalid | ClientError::RootsInvalid(_) => {
+            "get the deployment file again from whoever runs the service"
+        }
+        ClientError::Connect(_) | ClientError::TimedOut { .. } => {
+            "check that the service runs and that this address reaches it"
+        }
+        ClientError::Tls(_) => {
+            "do not go on: whoever answered does not hold a certificate of the pinned roots"
+        }
+        ClientError::Appraisal(_) => {
+            "do not go on: run `verify` to see which check failed, and tell whoever runs the service"
+        }
+        ClientError::Heads(HeadsError::NotForward { .. }) => {
+            "do not go on: the service shows another history than before; keep the heads file as \
+             evidence"
+        }
+        ClientError::Heads(_) => "check the file, or pass another with --state",
+        _ => return None,
+    })
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        Self::Client(Box::new(error))
+    }
+}
+
+impl From<chancery_authority::Error> for CliError {
+    fn from(error: chancery_authority::Error) -> Self {
+        Self::Authority(error)
+    }
+}
+
+impl From<chancery_dsse::Error> for CliError {
+    fn from(error: chancery_dsse::Error) -> Self {
+        Self::Envelope(error)
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FileRead { path, .. } => write!(f, "cannot read {}", path.display()),
+            Self::FileWrite { path, .. } => write!(f, "cannot write {}", path.display()),
+            Self::FileExists { path } => write!(f, "{} exists already", path.display()),
+            Self::FileTooLarge { path, size_max } => {
+                write!(f, "{} is larger than {size_max} bytes", path.display())
+            }
+            Self::KeyExposed { path } => {
+                write!(f, "{} can be read by others than its owner", path.display())
+            }
+            Self::KeyUnreadable { path } => {
+                write!(f, "{} is not a private key for signing", path.display())
+            }
+            Self::DocumentInvalid { path, reason } => {
+                write!(f, "{} is not valid: {reason}", path.display())
+            }
+            Self::ContextMissing { option } => write!(f, "this command needs {option}"),
+            Self::ValueInvalid { option, allowed } => write!(f, "{option} must be {allowed}"),
+            Self::AnchorUnavailable { reason } => {
+                write!(f, "no root of trust for this deployment: {reason}")
+            }
+            Self::Entropy => f.write_str("the random source failed"),
+            Self::RuntimeUnavailable(_) => f.write_str("cannot start"),
+            Self::Client(error) => error.fmt(f),
+            Self::Refused {
+                status,
+                problem,
+                retry_after_s,
+            } => {
+                write!(f, "the service refused with status {status}: {problem}")?;
+                match retry_after_s {
+                    Some(seconds) => write!(f, " (try again in {seconds} s)"),
+                    None => Ok(()),
+                }
+            }
+            Self::AnswerUnexpected { what } => {
+                write!(f, "the service's answer has an unknown form: {what}")
+            }
+            Self::OtherGenesis { path } => write!(
+                f,
+                "the service knows this tenant under another genesis than {}",
+                path.display()
+            ),
+            Self::Authority(_) => f.write_str("what was to be signed is not valid"),
+            Self::Envelope(_) => f.write_str("the signed envelope is not valid"),
+        }
+    }
+}
+
+impl StdError for CliError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::FileRead { source, .. } | Self::FileWrite { source, .. } => Some(source),
+            Self::RuntimeUnavailable(source) => Some(source),
+            Self::Client(error) => error.source(),
+            Self::Authority(source) => Some(source),
+            Self::Envelope(source) => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Files that the command reads and writes: bounded reads, private and atomic writes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::error::CliError;
+
+/// Largest document that the command reads, in bytes: signed envelopes are far smaller.
+pub(crate) const DOCUMENT_SIZE_MAX: u64 = 2 * 1024 * 1024;
+
+/// Largest key file, in bytes.
+const KEY_FILE_SIZE_MAX: u64 = 4096;
+
+/// Only the owner may read or write.
+const PRIVATE_MODE: u32 = 0o600;
+
+/// Everybody may read what is public.
+const PUBLIC_MODE: u32 = 0o644;
+
+/// Only the owner may list the folder of keys.
+const PRIVATE_FOLDER_MODE: u32 = 0o700;
+
+/// Permission bits that give somebody else a secret.
+const OTHERS_MASK: u32 = 0o077;
+
+/// Who may read a written file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Privacy {
+    /// Mode 0600.
+    Private,
+    /// Mode 0644.
+    Public,
+}
+
+/// Whether an existing file is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It is left alone and the command fails.
+    Keep,
+    /// `--force`.
+    Replace,
+}
+
+impl Existing {
+    /// From the `--force` flag.
+    pub(crate) fn from_force(force: bool) -> Self {
+        if force { Self::Replace } else { Self::Keep }
+    }
+}
+
+/// Reads a document of at most [`DOCUMENT_SIZE_MAX`] bytes.
+pub(crate) fn read_document(path: &Path) -> Result<Vec<u8>, CliError> {
+    let file = File::open(path).map_err(|source| read_error(path, source))?;
+    read_bounded(file, path, DOCUMENT_SIZE_MAX)
+}
+
+/// Reads a key file, refusing one that somebody else can read.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let file = File::open(path).map_err(|source| read_error(path, source))?;
+    let mode = file
+        .metadata()
+        .map_err(|source| read_error(path, source))?
+        .permissions()
+        .mode();
+    if mode & OTHERS_MASK != 0 {
+        return Err(CliError::KeyExposed {
+            path: path.to_owned(),
+        });
+    }
+    read_bounded(file, path, KEY_FILE_SIZE_MAX).map(Zeroizing::new)
+}
+
+fn read_bounded(file: File, path: &Path, size_max: u64) -> Result<Vec<u8>, CliError> {
+    let capacity = usize::try_from(size_max.min(KEY_FILE_SIZE_MAX)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(capacity);
+    file.take(size_max.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|source| read_error(path, source))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > size_max {
+        return Err(CliError::FileTooLarge {
+            path: path.to_owned(),
+            size_max,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Writes a whole file: beside it first, durable, then put in place. An existing file is never
+/// replaced unless `existing` says so.
+pub(crate) fn write(
+    path: &Path,
+    bytes: &[u8],
+    privacy: Privacy,
+    existing: Existing,
+) -> Result<(), CliError> {
+    if existing == Existing::Keep && path.symlink_metadata().is_ok() {
+        return Err(CliError::FileExists {
+            path: path.to_owned(),
+        });
+    }
+    let beside = beside(path);
+    let result = write_beside(path, &beside, bytes, privacy, existing);
+    if result.is_err() {
+        // What is left of an unfinished write is of no use; the first error is the one to tell.
+        drop(fs::remove_file(&beside));
+    }
+    result.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => CliError::FileExists {
+            path: path.to_owned(),
+        },
+        _ => CliError::FileWrite {
+            path: path.to_owned(),
+            source,
+        },
+    })
+}
+
+fn write_beside(
+    path: &Path,
+    beside: &Path,
+    bytes: &[u8],
+    privacy: Privacy,
+    existing: Existing,
+) -> io::Result<()> {
+    let mode = match privacy {
+        Privacy::Private => PRIVATE_MODE,
+        Privacy::Public => PUBLIC_MODE,
+    };
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    match existing {
+        // A hard link fails if the name was taken meanwhile; a rename would replace it.
+        Existing::Keep => {
+            fs::hard_link(beside, path)?;
+            fs::remove_file(beside)
+        }
+        Existing::Replace => fs::rename(beside, path),
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    PathBuf::from(name)
+}
+
+/// Makes a folder for keys and what belongs to them, readable by its owner alone.
+pub(crate) fn make_private_folder(path: &Path) -> Result<(), CliError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(PRIVATE_FOLDER_MODE)
+        .create(path)
+        .map_err(|source| CliError::FileWrite {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn read_error(path: &Path, source: io::Error) -> CliError {
+    CliError::FileRead {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    static FOLDERS: AtomicU32 = AtomicU32::new(0);
+
+    /// A folder of one test, removed on drop.
+    pub(crate) struct Folder(PathBuf);
+
+    impl Folder {
+        pub(crate) fn new() -> Self {
+            let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+            let name = format!("chancery-cli-{}-{number}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        pub(crate) fn path(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn writes_secrets_for_their_owner_alone_and_leaves_nothing_beside() {
+        let folder = Folder::new();
+        let path = folder.path("key");
+        write(&path, b"secret", Privacy::Private, Existing::Keep).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(read_secret(&path).unwrap().as_slice(), b"secret");
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn never_replaces_a_file_without_force() {
+        let folder = Folder::new();
+        let path = folder.path("key");
+        write(&path, b"first", Privacy::Private, Existing::Keep).unwrap();
+        let refused = write(&path, b"second", Privacy::Private, Existing::Keep);
+        assert!(matches!(refused, Err(CliError::FileExists { .. })));
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        write(&path, b"second", Privacy::Private, Existing::Replace).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn never_writes_through_a_dangling_link() {
+        let folder = Folder::new();
+        let path = folder.path("key");
+        std::os::unix::fs::symlink(folder.path("elsewhere"), &path).unwrap();
+        let refused = write(&path, b"secret", Privacy::Private, Existing::Keep);
+        assert!(matches!(refused, Err(CliError::FileExists { .. })));
+        assert!(!folder.path("elsewhere").exists());
+    }
+
+    #[test]
+    fn refuses_a_key_that_others_can_read() {
+        let folder = Folder::new();
+        let path = folder.path("key");
+        write(&path, b"secret", Privacy::Public, Existing::Keep).unwrap();
+        assert!(matches!(
+            read_secret(&path),
+            Err(CliError::KeyExposed { .. })
+        ));
+    }
+
+    #[test]
+    fn refuses_files_over_the_limit() {
+        let folder = Folder::new();
+        let path = folder.path("document");
+        let size = usize::try_from(DOCUMENT_SIZE_MAX).unwrap();
+        fs::write(&path, vec![b' '; size]).unwrap();
+        assert_eq!(read_document(&path).unwrap().len(), size);
+        fs::write(&path, vec![b' '; size + 1]).unwrap();
+        assert!(matches!(
+            read_document(&path),
+            Err(CliError::FileTooLarge { .. })
+        ));
+    }
+}

@@ -1,0 +1,183 @@
+//! The one place that prints. Everything else returns what is to be said.
+
+use chancery_json::{Object, Value};
+
+use crate::error::CliError;
+use crate::time;
+
+/// Whether a person or a program reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Words and tables.
+    Text,
+    /// One JSON document on standard output, errors included.
+    Json,
+}
+
+/// What a command has to say, in both forms, and whether everything asked for holds.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// For a person, without the last line end.
+    pub(crate) text: String,
+    /// For a program.
+    pub(crate) json: Object,
+    /// False turns the exit status into a failure.
+    pub(crate) holds: bool,
+}
+
+impl Outcome {
+    /// The outcome of a command that did what was asked.
+    pub(crate) fn done(text: String, json: Object) -> Self {
+        Self {
+            text,
+            json,
+            holds: true,
+        }
+    }
+}
+
+/// Prints an outcome to standard output.
+#[expect(clippy::print_stdout, reason = "the one output module")]
+pub(crate) fn print_outcome(format: Format, outcome: &Outcome) {
+    match format {
+        Format::Text => println!("{}", outcome.text),
+        Format::Json => println!("{}", json_text(&outcome.json)),
+    }
+}
+
+/// Prints an error: to standard error for a person, to standard output as JSON for a program.
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the one output module"
+)]
+pub(crate) fn print_error(format: Format, error: &CliError) {
+    match format {
+        Format::Text => eprintln!("{}", error_text(error)),
+        Format::Json => println!("{}", json_text(&error_json(error))),
+    }
+}
+
+fn error_text(error: &CliError) -> String {
+    let mut text = format!("error: {}", printable(&error.to_string()));
+    for cause in error.causes() {
+        text.push_str("\n  because ");
+        text.push_str(&printable(&cause));
+    }
+    if let Some(advice) = error.advice() {
+        text.push_str("\n  what to do: ");
+        text.push_str(advice);
+    }
+    text
+}
+
+fn error_json(error: &CliError) -> Object {
+    let causes = error
+        .causes()
+        .into_iter()
+        .map(Value::from)
+        .collect::<Vec<_>>();
+    let mut body = Object::with_capacity(3)
+        .with("message", error.to_string())
+        .with("causes", causes);
+    if let Some(advice) = error.advice() {
+        body = body.with("advice", advice);
+    }
+    Object::with_capacity(1).with("error", body)
+}
+
+fn json_text(object: &Object) -> String {
+    String::from_utf8_lossy(&object.to_bytes()).into_owned()
+}
+
+/// Text from elsewhere with every control and direction-changing character made visible, so that
+/// it cannot rewrite what stands on a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        let hidden = character.is_control()
+            || matches!(character,
+                '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if hidden {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// Lines of a label and a value, the values in one column.
+pub(crate) fn aligned(rows: &[(&str, String)]) -> String {
+    let width = rows
+        .iter()
+        .map(|(label, _)| label.chars().count())
+        .max()
+        .unwrap_or(0);
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|(label, value)| format!("{label:width$}  {value}"))
+        .collect();
+    lines.join("\n")
+}
+
+/// The members of an object in one line: times as dates, texts without quotes.
+pub(crate) fn readable_members(object: &Object) -> String {
+    let members: Vec<String> = object
+        .iter()
+        .map(
+            |(name, value)| match (name.strip_suffix("_ms"), value.as_u64()) {
+                (Some(name), Some(ms)) => format!("{} {}", printable(name), time::utc(ms)),
+                _ => format!("{} {}", printable(name), readable(value)),
+            },
+        )
+        .collect();
+    members.join("  ")
+}
+
+fn readable(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(_) => String::from_utf8_lossy(&value.to_bytes()).into_owned(),
+        Value::String(text) => printable(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(readable).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(object) => format!("{{{}}}", readable_members(object)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makes_terminal_control_visible() {
+        assert_eq!(
+            printable("a\u{1b}[2Jb\nc\u{202e}d é"),
+            "a\\u{1b}[2Jb\\u{a}c\\u{202e}d é"
+        );
+    }
+
+    #[test]
+    fn aligns_values() {
+        let rows = [("id", "1".to_owned()), ("label", "2".to_owned())];
+        assert_eq!(aligned(&rows), "id     1\nlabel  2");
+    }
+
+    #[test]
+    fn says_an_error_with_its_advice_in_both_forms() {
+        let error = CliError::FileExists { path: "k\n".into() };
+        assert_eq!(
+            error_text(&error),
+            "error: k\\u{a} exists already\n  what to do: choose another file, or pass --force to replace it"
+        );
+        assert_eq!(
+            json_text(&error_json(&error)),
+            r#"{"error":{"message":"k\n exists already","causes":[],"advice":"choose another file, or pass --force to replace it"}}"#
+        );
+    }
+}
