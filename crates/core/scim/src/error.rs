@@ -248,10 +248,13 @@ impl Error {
     /// Status and keyword: the only mapping.
     const fn code(&self) -> (u16, Option<ScimType>) {
         match self {
-            Self::Json(error) => match error.kind() {
-                ErrorKind::TooLarge { .. } | ErrorKind::TooManyValues { .. } => (413, None),
-                _ => (400, Some(ScimType::InvalidSyntax)),
-            },
+            Self::Json(error) => {
+                if let ErrorKind::TooLarge { .. } | ErrorKind::TooManyValues { .. } = error.kind() {
+                    (413, None)
+                } else {
+                    (400, Some(ScimType::InvalidSyntax))
+                }
+            }
             Self::Syntax { .. } => (400, Some(ScimType::InvalidSyntax)),
             Self::Value { .. } | Self::Missing { .. } | Self::Name { .. } | Self::Query { .. } => {
                 (400, Some(ScimType::InvalidValue))

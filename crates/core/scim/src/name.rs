@@ -83,15 +83,15 @@ impl FoldedName {
         if !local.chars().all(is_address_character) {
             return Err(NameFault::Address);
         }
-        let domain = canonical_domain(domain)?;
-        if folded.ends_with(&*domain) {
+        let canonical = canonical_domain(domain)?;
+        if *canonical == *domain {
             return Ok(Self(folded.into_owned()));
         }
-        let mut canonical = String::with_capacity(folded.len());
-        canonical.push_str(local);
-        canonical.push('@');
-        canonical.push_str(&domain);
-        Ok(Self(canonical))
+        let mut name = String::with_capacity(folded.len());
+        name.push_str(local);
+        name.push('@');
+        name.push_str(&canonical);
+        Ok(Self(name))
     }
 
     /// Canonicalises an email address: as [`FoldedName::identifier`], and `@` must be there.
@@ -166,7 +166,7 @@ pub fn canonical_domain(domain: &str) -> Result<Cow<'_, str>, NameFault> {
         // UTS #46 validates what hides behind "xn--", and folds case.
         return to_ascii(domain);
     }
-    for label in domain.split('.') {
+    for label in domain.split(['.', '。']) {
         if !label.is_ascii() && !label.check_restriction_level(RestrictionLevel::HighlyRestrictive)
         {
             return Err(NameFault::MixedScripts);

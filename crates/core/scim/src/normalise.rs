@@ -6,6 +6,7 @@
 //! has `value`; null, `[]` and `""` for absent; unknown attributes and schemas (dropped);
 //! readOnly attributes (ignored, RFC 7644 section 3.3); missing `schemas`.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -241,18 +242,22 @@ pub(crate) fn one(attribute: &'static Attribute, value: Value) -> Result<Option<
     match attribute.kind {
         Kind::Boolean => boolean(value),
         Kind::Complex => complex(attribute, value),
-        Kind::Integer => match value {
-            Value::Number(number) if number.is_i64() => Ok(Some(Value::Number(number))),
-            _ => Err(Error::value("an integer is wanted")),
-        },
-        Kind::Text | Kind::Reference | Kind::Binary | Kind::DateTime => match value {
-            Value::String(text) if text.is_empty() => Ok(None),
-            Value::String(text) => {
-                check_text(attribute, &text)?;
-                Ok(Some(Value::String(text)))
+        Kind::Integer => {
+            let integer = value.as_u64().map(Value::from);
+            integer
+                .map(Some)
+                .ok_or_else(|| Error::value("an integer is wanted"))
+        }
+        Kind::Text | Kind::Reference | Kind::Binary | Kind::DateTime => {
+            let Value::String(text) = value else {
+                return Err(Error::value("a string is wanted"));
+            };
+            if text.is_empty() {
+                return Ok(None);
             }
-            _ => Err(Error::value("a string is wanted")),
-        },
+            check_text(attribute, &text)?;
+            Ok(Some(Value::String(text)))
+        }
     }
 }
 
@@ -270,11 +275,13 @@ fn unwrapped(value: Value) -> Result<Value, Error> {
 }
 
 fn boolean(value: Value) -> Result<Option<Value>, Error> {
-    match &value {
-        Value::Bool(_) => Ok(Some(value)),
-        Value::String(text) if text.is_empty() => Ok(None),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Ok(Some(Value::Bool(true))),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Ok(Some(Value::Bool(false))),
+    if value.as_bool().is_some() {
+        return Ok(Some(value));
+    }
+    match value.as_str() {
+        Some("") => Ok(None),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(Value::Bool(true))),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(Value::Bool(false))),
         _ => Err(Error::value("true or false is wanted")),
     }
 }
@@ -286,7 +293,9 @@ fn complex(attribute: &'static Attribute, value: Value) -> Result<Option<Value>,
         Value::String(text) if attribute.value_sub().is_some() => {
             Object::new().with("value", Value::String(text))
         }
-        _ => return Err(Error::value("an object is wanted")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            return Err(Error::value("an object is wanted"));
+        }
     };
     let object = members(attribute.subs, object)?;
     Ok(if object.is_empty() {
@@ -297,10 +306,12 @@ fn complex(attribute: &'static Attribute, value: Value) -> Result<Option<Value>,
 }
 
 fn check_text(attribute: &Attribute, text: &str) -> Result<(), Error> {
-    let limit = match attribute.kind {
-        Kind::Reference | Kind::Binary => REFERENCE_BYTES_MAX,
-        _ if attribute.name == "externalId" => ID_BYTES_MAX,
-        _ => TEXT_BYTES_MAX,
+    let limit = if matches!(attribute.kind, Kind::Reference | Kind::Binary) {
+        REFERENCE_BYTES_MAX
+    } else if attribute.name == "externalId" {
+        ID_BYTES_MAX
+    } else {
+        TEXT_BYTES_MAX
     };
     if text.len() > limit {
         return Err(Error::value("the string is too long"));
@@ -350,6 +361,17 @@ pub(crate) fn take_member(object: &mut Object, name: &str) -> Result<Option<Valu
         spelling.to_string()
     };
     Ok(object.remove(&spelling))
+}
+
+/// Refuses an object in which two names differ in case alone.
+pub(crate) fn check_spellings(object: &Object) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    for (name, _) in object.iter() {
+        if !seen.insert(name.to_ascii_lowercase()) {
+            return Err(twice(name));
+        }
+    }
+    Ok(())
 }
 
 /// The sub-attributes of an object as sent: known ones, with their raw values.

@@ -52,7 +52,7 @@ impl PatchRequest {
     /// [`Error::Json`], [`Error::Syntax`], [`Error::TooMuch`].
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut object = normalise::body(body)?;
-        check_schemas(take_member(&mut object, "schemas")?)?;
+        check_schemas(take_member(&mut object, "schemas")?.as_ref())?;
         let list = match take_member(&mut object, OPERATIONS)? {
             Some(Value::Array(items)) if !items.is_empty() => items,
             Some(single @ Value::Object(_)) => alloc::vec![single],
@@ -148,13 +148,13 @@ fn located(error: Error, index: usize, part: Option<Part>) -> Error {
     error.within(&index.to_string()).within(OPERATIONS)
 }
 
-fn check_schemas(schemas: Option<Value>) -> Result<(), Error> {
+fn check_schemas(schemas: Option<&Value>) -> Result<(), Error> {
     let is_patch = |value: &Value| {
         value
             .as_str()
             .is_some_and(|text| text.eq_ignore_ascii_case(urn::PATCH_OP))
     };
-    let right = match &schemas {
+    let right = match schemas {
         None | Some(Value::Null) => true,
         Some(Value::Array(items)) => items.is_empty() || items.iter().any(is_patch),
         Some(other) => is_patch(other),

@@ -117,16 +117,16 @@ impl Projection {
         match self.shown(extension, attribute) {
             Shown::Whole => Some(value),
             Shown::Nothing => None,
-            Shown::Part => match value {
-                Value::Array(items) => {
-                    let items = items.into_iter();
-                    let kept: Vec<Value> = items
-                        .filter_map(|item| self.cut_one(extension, attribute, item))
-                        .collect();
-                    Some(Value::Array(kept))
-                }
-                single => self.cut_one(extension, attribute, single),
-            },
+            Shown::Part => {
+                let Value::Array(items) = value else {
+                    return self.cut_one(extension, attribute, value);
+                };
+                let items = items.into_iter();
+                let kept: Vec<Value> = items
+                    .filter_map(|item| self.cut_one(extension, attribute, item))
+                    .collect();
+                Some(Value::Array(kept))
+            }
         }
     }
 

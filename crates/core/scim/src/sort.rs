@@ -85,12 +85,12 @@ impl Sort {
 
     fn stored(&self, view: &ResourceView<'_>) -> Option<String> {
         let value = view.container(self.place)?.get(self.place.attribute.name)?;
-        let value = match value {
-            Value::Array(items) => items
+        let value = match value.as_array() {
+            Some(items) => items
                 .iter()
                 .find(|item| is_primary(item))
-                .or(items.first())?,
-            single => single,
+                .or_else(|| items.first())?,
+            None => value,
         };
         let value = match self.place.sub {
             Some(sub) => value.as_object()?.get(sub.name)?,

@@ -90,6 +90,15 @@ impl UserDocument {
         self.object.to_bytes()
     }
 
+    /// The same document with `active` as given.
+    #[must_use]
+    pub fn with_active(&self, active: bool) -> Self {
+        let mut changed = self.clone();
+        changed.object.insert("active", Value::Bool(active));
+        changed.keys.active = active;
+        changed
+    }
+
     /// The index keys.
     #[must_use]
     pub const fn keys(&self) -> &UserKeys {

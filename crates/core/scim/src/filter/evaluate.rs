@@ -231,7 +231,12 @@ fn text_holds(term: &Term, operator: Operator, value: &Value, needle: &str) -> b
         Operator::Contains => text.contains(needle),
         Operator::StartsWith => text.starts_with(needle),
         Operator::EndsWith => text.ends_with(needle),
-        other => compares(other, &*text, needle),
+        Operator::Equal
+        | Operator::NotEqual
+        | Operator::Greater
+        | Operator::GreaterOrEqual
+        | Operator::Less
+        | Operator::LessOrEqual => compares(operator, &*text, needle),
     }
 }
 

@@ -75,6 +75,7 @@ impl Editor {
                 "without path, send an object of attributes",
             )));
         };
+        normalise::check_spellings(&object).map_err(in_value)?;
         let mut understood = object.is_empty();
         for (name, value) in object {
             let Ok(path) = parse_path(&name, self.kind) else {
@@ -112,7 +113,7 @@ impl Editor {
             filter,
         };
         if self.kind == ResourceKind::Group && target.attribute.name == crate::group::MEMBERS {
-            return members::change(&mut self.members, verb, target, value);
+            return members::change(&mut self.members, verb, &target, value);
         }
         if place.attribute.mutability == Mutability::WriteOnly {
             return Ok(());
@@ -151,6 +152,7 @@ impl Editor {
             (_, Some(value)) => single_object(value)
                 .ok_or_else(|| in_value(Error::value("an extension is an object")))?,
         };
+        normalise::check_spellings(&object).map_err(in_value)?;
         let mut understood = object.is_empty();
         for (attribute, value) in known_members(schema.attributes, object) {
             understood = true;
@@ -182,13 +184,13 @@ pub(super) fn missing_value() -> Error {
 }
 
 fn path_error(error: Error) -> Error {
-    match error {
-        Error::Filter { expected, .. } => Error::Path {
+    if let Error::Filter { expected, .. } = error {
+        return Error::Path {
             pointer: String::new(),
             expected,
-        },
-        other => other,
+        };
     }
+    error
 }
 
 /// Changes an attribute of the object that holds the attributes of its schema.
@@ -250,7 +252,11 @@ fn set(container: &mut Object, attribute: &'static Attribute, value: Value) -> R
         && let Some(object) = single_object(value.clone())
     {
         // RFC 7644 section 3.5.2.3: "Sub-attributes that are not specified SHALL be left unchanged".
-        for (sub, value) in known_members(attribute.subs, object) {
+        normalise::check_spellings(&object)?;
+        let mut members: Vec<_> = known_members(attribute.subs, object).collect();
+        // `value` first: it may drop the old `$ref`, which must not take the new one along.
+        members.sort_by_key(|(sub, _)| sub.name != "value");
+        for (sub, value) in members {
             if is_stored(sub) {
                 set_sub(container, attribute, sub, value)
                     .map_err(|error| error.within(sub.name))?;

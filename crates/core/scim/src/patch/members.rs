@@ -14,7 +14,7 @@ use crate::group::{MemberChange, MemberRef, member_refs};
 pub(super) fn change(
     changes: &mut Vec<MemberChange>,
     verb: Verb,
-    target: Target,
+    target: &Target,
     value: Option<Value>,
 ) -> Result<(), Fault> {
     let selected = target.filter.as_ref().map(selected_ids).transpose()?;

@@ -219,7 +219,7 @@ fn same_text(left: &Object, right: &Object, name: &str) -> bool {
     text(left) == text(right)
 }
 
-fn remove(entries: &mut Vec<Entry>, target: Target, value: Option<Value>) -> Result<(), Fault> {
+fn remove(entries: &mut [Entry], target: Target, value: Option<Value>) -> Result<(), Fault> {
     let Target {
         attribute,
         sub,
