@@ -48,7 +48,8 @@ pub struct Channel {
     pub server_name: String,
     /// The application protocol agreed, or [`crate::ABSENT`].
     pub alpn: String,
-    /// The checks of step 2, which only the TLS layer can make. One that failed refuses the session.
+    /// The checks of step 2, which only the TLS layer can make: version, full handshake and leaf must be there. One
+    /// that failed or is missing refuses the session.
     pub tls_rows: Vec<SessionRow>,
 }
 
@@ -131,16 +132,7 @@ fn begin<A: Anchor>(
         mode.shown(),
         mode == A::MODE,
     )?;
-    for row in &observed.tls_rows {
-        recorder.push(row.clone());
-    }
-    if observed
-        .tls_rows
-        .iter()
-        .any(|row| row.outcome == Outcome::Failed)
-    {
-        return Err(Stop);
-    }
+    check_tls(&observed.tls_rows, recorder)?;
     let node = NodeStatement::decode(&response.node_statement);
     let node = recorder.decoded(SessionCheck::NodeStatement, node)?;
     require_mode::<A>(SessionCheck::NodeStatement, node.mode, recorder)?;
@@ -148,6 +140,29 @@ fn begin<A: Anchor>(
     let session = recorder.decoded(SessionCheck::SessionStatement, session)?;
     require_mode::<A>(SessionCheck::SessionStatement, session.mode, recorder)?;
     Ok((node, session))
+}
+
+/// Step 2 is the caller's, but not its choice: a row that is missing is a row that failed.
+fn check_tls(rows: &[SessionRow], recorder: &mut Recorder) -> Result<(), Stop> {
+    for row in rows {
+        recorder.push(row.clone());
+    }
+    for check in [
+        SessionCheck::TlsVersion,
+        SessionCheck::TlsFullHandshake,
+        SessionCheck::TlsLeaf,
+    ] {
+        let passed = |row: &SessionRow| row.check == check && row.outcome == Outcome::Passed;
+        let failed = |row: &SessionRow| row.check == check && row.outcome == Outcome::Failed;
+        if !rows.iter().any(passed) && !rows.iter().any(failed) {
+            recorder.require(check, "made by the caller", "not made", false)?;
+        }
+    }
+    if rows.iter().any(|row| row.outcome == Outcome::Failed) {
+        Err(Stop)
+    } else {
+        Ok(())
+    }
 }
 
 fn require_mode<A: Anchor>(

@@ -20,16 +20,25 @@ use crate::policy::Release;
 /// Evidence that passed every check under the anchor `A`. Only [`crate::appraise`] makes one.
 ///
 /// ```compile_fail
-/// use chancery_verify::{Amd, Verdict};
-/// fn forge(release: chancery_verify::Release) -> Verdict<Amd> {
-///     Verdict { release, ..unimplemented!() }
+/// use chancery_evidence::{ProductLine, ReportFields, VekIdentity};
+/// use chancery_verify::{Amd, CheckRow, Release, Verdict};
+/// fn forge(
+///     rows: Vec<CheckRow>,
+///     fields: ReportFields,
+///     line: ProductLine,
+///     identity: VekIdentity,
+///     release: Release,
+/// ) -> Verdict<Amd> {
+///     Verdict { rows, fields, line, identity, release, anchor: core::marker::PhantomData }
 /// }
 /// ```
 ///
 /// The same by the only way in compiles:
 ///
 /// ```
-/// use chancery_verify::{Amd, Evidence, Refusal, ReleasePolicy, Verdict, appraise};
+/// use chancery_evidence::{ProductLine, ReportFields, VekIdentity};
+/// use chancery_verify::{Amd, CheckRow, Release, Verdict};
+/// use chancery_verify::{Evidence, Refusal, ReleasePolicy, appraise};
 /// fn check(evidence: &Evidence, policy: &ReleasePolicy, now_ms: u64) -> Result<Verdict<Amd>, Refusal> {
 ///     appraise(&Amd, evidence, policy, &[0; 64], now_ms)
 /// }

@@ -137,6 +137,7 @@ fn reports_without_a_leaf_certificate_parse_too() {
     for name in [
         "azure-v2-kinvolk",
         "genoa-v2-oak",
+        "genoa-v2-vmpl0-routex",
         "milan-v2-lit",
         "milan-v3-svsm-doc",
     ] {

@@ -101,19 +101,22 @@ fn an_emulated_client_refuses_a_deployment_that_claims_hardware() {
 }
 
 #[test]
-fn a_failed_tls_row_refuses_and_a_passed_one_is_listed() {
+fn a_tls_row_that_failed_or_is_missing_refuses_the_session() {
     let mut world = World::new();
-    let row = |outcome| SessionRow::new(SessionCheck::TlsVersion, "TLS 1.3", "TLS 1.2", outcome);
-    world.tls_rows = vec![row(Outcome::Passed)];
-    let (session, _) = world.appraise().unwrap();
-    assert!(
-        session
-            .rows()
-            .iter()
-            .any(|row| row.check == SessionCheck::TlsVersion)
-    );
-    world.tls_rows = vec![row(Outcome::Failed)];
-    assert_eq!(failed(&world.appraise().unwrap_err()), ["tls_version"]);
+    let honest = world.tls_rows.clone();
+    for index in 0..honest.len() {
+        let name = honest[index].check.name();
+        world.tls_rows = honest.clone();
+        world.tls_rows[index].outcome = Outcome::Failed;
+        assert_eq!(failed(&world.appraise().unwrap_err()), [name]);
+        world.tls_rows[index].outcome = Outcome::NotChecked;
+        assert_eq!(failed(&world.appraise().unwrap_err()), [name]);
+        world.tls_rows.remove(index);
+        assert_eq!(failed(&world.appraise().unwrap_err()), [name]);
+    }
+    let group = SessionRow::new(SessionCheck::TlsGroup, "a", "b", Outcome::Failed);
+    world.tls_rows = [honest, vec![group]].concat();
+    assert_eq!(failed(&world.appraise().unwrap_err()), ["tls_group"]);
 }
 
 #[test]

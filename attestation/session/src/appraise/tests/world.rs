@@ -135,7 +135,7 @@ impl World {
             beacon_time_s: NOW_MS / 1000 - 300,
             witnesses_cosigning: 3,
             observed_server_name: "localhost".to_string(),
-            tls_rows: vec![],
+            tls_rows: tls_rows(),
             remembered: None,
             spoil_node: |_| {},
             spoil_session: |_| {},
@@ -357,6 +357,16 @@ fn epoch_leaf(kind: EpochKind, epoch: u64, detail: Vec<u8>) -> EpochLeaf {
         policy_hash: LogDigest([0; 32]),
         detail,
     }
+}
+
+pub(super) fn tls_rows() -> Vec<SessionRow> {
+    [
+        SessionCheck::TlsVersion,
+        SessionCheck::TlsFullHandshake,
+        SessionCheck::TlsLeaf,
+    ]
+    .map(|check| SessionRow::new(check, "required", "seen", Outcome::Passed))
+    .into()
 }
 
 fn node_statement() -> NodeStatement {
