@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::future::pending;
+use std::io;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use chancery_witness::Witness;
 use clap::Parser;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
+use tokio::sync::oneshot;
 
 /// Threads for sockets; the disk has its own.
 const WORKER_THREADS: usize = 2;
@@ -38,6 +41,10 @@ struct Arguments {
     /// JSON file of the logs to follow: {"version":1,"logs":[{"origin":"…","vkey":"…"}]}.
     #[arg(long)]
     logs: PathBuf,
+    /// End, as on SIGTERM, when standard input ends: whoever holds the other end can then not be
+    /// outlived.
+    #[arg(long)]
+    watch_stdin: bool,
 }
 
 fn main() -> ExitCode {
@@ -46,6 +53,7 @@ fn main() -> ExitCode {
         name,
         listen,
         logs,
+        watch_stdin,
     } = Arguments::parse();
     let options = Options {
         state,
@@ -58,25 +66,30 @@ fn main() -> ExitCode {
         .enable_all()
         .build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(run(options)),
+        Ok(runtime) => runtime.block_on(run(options, watch_stdin)),
         Err(error) => Err(Error::Io("threads", error)),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            drop(writeln!(std::io::stderr(), "chancery-witness: {error}"));
+            drop(writeln!(io::stderr(), "chancery-witness: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(options: Options) -> Result<(), Error> {
+async fn run(options: Options, watch_stdin: bool) -> Result<(), Error> {
     // Before the ready line, so that a parent that has read it can end the process.
     let watch = |kind| signal(kind).map_err(|e| Error::Io("signals", e));
     let (mut terminate, mut interrupt) = (
         watch(SignalKind::terminate())?,
         watch(SignalKind::interrupt())?,
     );
+    let input_ended = if watch_stdin {
+        Some(stdin_end().map_err(|e| Error::Io("standard input", e))?)
+    } else {
+        None
+    };
     let witness = Witness::bind(options, now_s).await?;
     let mut line = Object::default()
         .with("ready", true)
@@ -85,7 +98,7 @@ async fn run(options: Options) -> Result<(), Error> {
         .with("pid", u64::from(std::process::id()))
         .to_bytes();
     line.push(b'\n');
-    let mut out = std::io::stdout();
+    let mut out = io::stdout();
     out.write_all(&line)
         .and_then(|()| out.flush())
         .map_err(|e| Error::Io("ready line", e))?;
@@ -93,10 +106,32 @@ async fn run(options: Options) -> Result<(), Error> {
         tokio::select! {
             _signal = terminate.recv() => {}
             _signal = interrupt.recv() => {}
+            () = ended(input_ended) => {}
         }
     };
     witness.serve(stop).await;
     Ok(())
+}
+
+/// Tells when standard input has ended.
+fn stdin_end() -> io::Result<oneshot::Receiver<()>> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("watch-stdin".to_owned())
+        .spawn(move || {
+            // An error is an end, too, and so is a sender that is dropped.
+            io::copy(&mut io::stdin().lock(), &mut io::sink()).unwrap_or_default();
+            drop(sender);
+        })?;
+    Ok(receiver)
+}
+
+/// Waits for the end of standard input if it is watched, and for ever if not.
+async fn ended(input: Option<oneshot::Receiver<()>>) {
+    match input {
+        Some(input) => drop(input.await),
+        None => pending().await,
+    }
 }
 
 /// The one clock of this process: seconds since the Unix epoch, zero (which is refused) before.

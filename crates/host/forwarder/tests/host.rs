@@ -91,7 +91,11 @@ struct Host {
 
 impl Host {
     fn start(folder: &Folder) -> Self {
-        let mut child = command(&folder.0).spawn().unwrap();
+        Self::run(folder, &mut command(&folder.0))
+    }
+
+    fn run(folder: &Folder, command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap())
             .read_line(&mut line)
@@ -727,4 +731,21 @@ fn refuses_a_configuration_or_command_line_that_it_does_not_know() {
             .unwrap()
             .contains("usage: chancery-host")
     );
+}
+
+#[test]
+fn ends_with_its_standard_input_only_if_it_is_watched() {
+    let folder = Folder::new("stdin");
+    let mut host = Host::run(&folder, command(&folder.0).stdin(Stdio::piped()));
+    drop(host.child.stdin.take());
+    assert_eq!(host.request("GET", "/healthz").0, 503);
+    host.signal(Signal::TERM);
+    assert_eq!(host.wait().0.code(), Some(0));
+
+    let watching = &mut command(&folder.0);
+    let mut host = Host::run(&folder, watching.arg("--watch-stdin").stdin(Stdio::piped()));
+    assert_eq!(host.request("GET", "/healthz").0, 503);
+    drop(host.child.stdin.take());
+    let (status, log) = host.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
 }

@@ -40,7 +40,11 @@ fn command(folder: &Folder) -> Command {
 
 impl Process {
     fn start(folder: &Folder) -> Self {
-        let mut child = command(folder).spawn().unwrap();
+        Self::run(&mut command(folder))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
@@ -129,4 +133,21 @@ fn terminate_and_interrupt_end_it_cleanly_with_open_connections() {
         process.signal(signal);
         assert_eq!(process.end(), (Some(0), String::new()));
     }
+}
+
+#[test]
+fn ends_cleanly_with_its_standard_input_only_if_it_is_watched() {
+    let (folder, log) = (Folder::new(), Log::new("log.example", 9));
+    folder.follow(&[&log]);
+    let mut process = Process::run(command(&folder).stdin(Stdio::piped()));
+    drop(process.child.stdin.take());
+    Client::new(process.address).cosigned(&log, 0, 5, &process.vkey);
+    process.signal("-KILL");
+    assert_eq!(process.end(), (None, String::new()));
+
+    let watching = &mut command(&folder);
+    let mut process = Process::run(watching.arg("--watch-stdin").stdin(Stdio::piped()));
+    Client::new(process.address).cosigned(&log, 5, 9, &process.vkey);
+    drop(process.child.stdin.take());
+    assert_eq!(process.end(), (Some(0), String::new()));
 }
