@@ -19,7 +19,7 @@ use crate::act::{Answer, Authority, Refusal, TenantAct};
 use crate::records::ActRecord;
 use crate::tenant::Tenant;
 
-pub use authority::{covers_read, live_credential};
+pub use authority::{covers, live_credential};
 
 pub(crate) use admin::{Admitted, admit};
 

@@ -300,6 +300,7 @@ impl<R> Ledger<R> {
         }
         let open = core::mem::replace(&mut self.open, Open::new());
         let mut records = open.prefix;
+        let mut effects = open.effects;
         let mut items = open.items;
         let mut map = Vec::new();
         for (id, acts) in open.acts {
@@ -316,16 +317,15 @@ impl<R> Ledger<R> {
                 sequence,
                 body,
             });
-            let head = tenant
-                .chronicle
-                .head()
-                .ok_or(LedgerError::Map)?
-                .encode()
-                .to_vec();
+            let head = tenant.chronicle.head().ok_or(LedgerError::Map)?;
+            effects.push(Effect::Logged {
+                tenant: id,
+                size: head.size,
+            });
             items.push(RootItem::TenantHead {
                 id: *id.as_bytes(),
                 length: tenant.tail.length(),
-                head,
+                head: head.encode().to_vec(),
             });
             let value = tenant.chronicle.map_value().ok_or(LedgerError::Map)?;
             map.push((
@@ -353,7 +353,7 @@ impl<R> Ledger<R> {
         Ok(Batch {
             records,
             leaves,
-            effects: open.effects,
+            effects,
             replies: open.replies,
         })
     }

@@ -39,7 +39,7 @@ pub use act::{
     Act, Admit, Answer, Authority, LoggedEntry, Refusal, Secret, Submission, TenantAct, Update,
 };
 pub use chronicle::ChronicleError;
-pub use decide::{Settings, covers_read, live_credential};
+pub use decide::{Settings, covers, live_credential};
 pub use id::ResourceId;
 pub use journal::{ROOT_STREAM, RecordError, StreamBytes};
 pub use ledger::{Batch, LeafContext, Ledger, LedgerError, NoteRecord};

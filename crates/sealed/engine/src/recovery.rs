@@ -277,10 +277,14 @@ impl<R> Recovery<R> {
             }
         }
         tenant.chronicle.replay_root(&record.state_root)?;
-        self.view.apply(&[Effect::Changed {
-            tenant: *id,
-            events: changes,
-        }]);
+        let size = tenant.chronicle.head().map_or(0, |head| head.size);
+        self.view.apply(&[
+            Effect::Changed {
+                tenant: *id,
+                events: changes,
+            },
+            Effect::Logged { tenant: *id, size },
+        ]);
         Ok(())
     }
 

@@ -42,6 +42,8 @@ pub fn root_origin(service: &str) -> String {
 pub struct RootLog {
     origin: String,
     tree: MerkleTree,
+    /// Every leaf's bytes, which clients are shown with their proofs.
+    leaves: Vec<Vec<u8>>,
     signer: SignerKey,
     signed: Option<(u64, Hash)>,
 }
@@ -57,6 +59,7 @@ impl RootLog {
         Ok(Self {
             origin: String::from(origin),
             tree: MerkleTree::new(),
+            leaves: Vec::new(),
             signer,
             signed: None,
         })
@@ -82,7 +85,16 @@ impl RootLog {
 
     /// Appends a leaf and returns its index.
     pub fn append(&mut self, leaf: &[u8]) -> u64 {
+        self.leaves.push(leaf.to_vec());
         self.tree.append(leaf_hash(leaf))
+    }
+
+    /// The bytes of leaf `index`.
+    #[must_use]
+    pub fn leaf(&self, index: u64) -> Option<&[u8]> {
+        self.leaves
+            .get(usize::try_from(index).ok()?)
+            .map(Vec::as_slice)
     }
 
     /// Signs the present head. The caller has made every leaf durable before (section 6 of the

@@ -28,6 +28,13 @@ pub enum Effect {
         /// The changes in order.
         events: Vec<Event>,
     },
+    /// A tenant's log has this many leaves.
+    Logged {
+        /// The tenant.
+        tenant: TenantId,
+        /// The number of leaves.
+        size: u64,
+    },
 }
 
 /// One tenant as readers see it.
@@ -37,6 +44,8 @@ pub struct TenantView {
     pub secrets: Arc<TenantSecrets>,
     /// The directory as of the newest quorum.
     pub registry: Registry,
+    /// Leaves of its log as of the newest quorum.
+    pub log_size: u64,
 }
 
 /// All tenants as readers see them.
@@ -56,9 +65,15 @@ impl View {
                     let view = TenantView {
                         secrets: Arc::clone(secrets),
                         registry: Registry::default(),
+                        log_size: 0,
                     };
                     self.slugs.insert(slug.clone(), secrets.id());
                     self.tenants.insert(secrets.id(), view);
+                }
+                Effect::Logged { tenant, size } => {
+                    if let Some(view) = self.tenants.get_mut(tenant) {
+                        view.log_size = *size;
+                    }
                 }
                 Effect::Changed { tenant, events } => {
                     let Some(view) = self.tenants.get_mut(tenant) else {

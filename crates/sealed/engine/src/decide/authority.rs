@@ -42,11 +42,11 @@ pub fn live_credential<'a>(
         .ok_or(Refusal::Unauthorized)
 }
 
-/// Whether a credential may read what `scope` covers, now.
+/// Whether a credential may do what `scope` covers and sets no identifier, now.
 ///
 /// # Errors
 /// As for every act: the credential, its scope, then the delegations.
-pub fn covers_read(
+pub fn covers(
     registry: &Registry,
     now_ms: u64,
     credential: &Credential,

@@ -1,0 +1,348 @@
+//! Attestation and the attested API of admins (design section 3.3).
+
+use std::sync::Arc;
+
+use base64ct::{Base64, Encoding as _};
+use chancery_authority::ActName;
+use chancery_directory::entry::TenantLeaf;
+use chancery_dsse::Envelope;
+use chancery_engine::{
+    Act, Admit, Answer as Outcome, Authority, Credential, LoggedEntry, Refusal, TenantAct,
+};
+use chancery_json::{Fields, Limits, Object, Value};
+use chancery_session::AttestRequest;
+use hyper::{Method, StatusCode};
+
+use crate::http::{Answer, Call, json, problem, retry_later, with_body};
+use crate::service::{ActFailure, Service};
+
+/// TLS exporter label of the value that signed acts name; the context is empty.
+const ACT_EXPORTER_LABEL: &[u8] = b"EXPORTER-chancery-act-v1";
+
+/// Answers `/.well-known/chancery/v1/…`.
+pub async fn attestation(service: &Arc<Service>, call: &Call) -> Answer {
+    match (&call.method, call.path.as_str()) {
+        (&Method::POST, "/.well-known/chancery/v1/attest") => attest(service, call).await,
+        (&Method::GET, "/.well-known/chancery/v1/deployment") => with_body(
+            StatusCode::OK,
+            "application/json",
+            service.node.document().to_vec(),
+        ),
+        _ => problem(StatusCode::NOT_FOUND, "there is nothing at this path"),
+    }
+}
+
+async fn attest(service: &Arc<Service>, call: &Call) -> Answer {
+    let Ok(request) = AttestRequest::from_json(&call.body) else {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "the body is no attestation request",
+        );
+    };
+    match service
+        .node
+        .attest(service, &call.channel, &request)
+        .await
+        .map(|made| made.to_json())
+    {
+        Ok(Ok(body)) => with_body(StatusCode::OK, "application/json", body),
+        Ok(Err(_)) | Err(_) => retry_later(problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the runtime cannot prove itself now; try again later",
+        )),
+    }
+}
+
+/// Answers `/log/…` and `/t/{tenant}/log/…`.
+#[must_use]
+pub fn log(service: &Service, call: &Call) -> Answer {
+    match (&call.method, call.path.as_str()) {
+        (&Method::GET, "/log/checkpoint") => service.commit.newest().map_or_else(
+            || {
+                problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "there is no cosigned checkpoint yet",
+                )
+            },
+            |newest| {
+                let note = newest.note().encode().into_bytes();
+                with_body(StatusCode::OK, "text/plain; charset=utf-8", note)
+            },
+        ),
+        _ => problem(StatusCode::NOT_FOUND, "there is nothing at this path"),
+    }
+}
+
+/// Answers `/v1/…`.
+pub async fn api(service: &Arc<Service>, call: &Call) -> Answer {
+    if !service.may_read() {
+        return unavailable();
+    }
+    let mut segments = call.path.split('/').skip(2);
+    let path = (
+        segments.next(),
+        segments.next(),
+        segments.next(),
+        segments.next(),
+    );
+    match (&call.method, path) {
+        (&Method::POST, (Some("tenants"), None, None, None)) => create(service, call).await,
+        (&Method::GET, (Some("tenants"), Some(slug), None, None)) => show(service, slug),
+        (&Method::POST, (Some("tenants"), Some(slug), Some("acts"), None)) => {
+            act(service, call, slug).await
+        }
+        _ => problem(StatusCode::NOT_FOUND, "there is nothing at this path"),
+    }
+}
+
+fn unavailable() -> Answer {
+    retry_later(problem(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the log's witnesses cannot be reached; try again later",
+    ))
+}
+
+async fn create(service: &Arc<Service>, call: &Call) -> Answer {
+    let papers = Fields::parse(&call.body, &Limits::DOCUMENT).and_then(|mut fields| {
+        let admission = fields.take("admission")?.into_value().to_bytes();
+        let genesis = fields.take("genesis")?.into_value().to_bytes();
+        fields.finish()?;
+        Ok((admission, genesis))
+    });
+    let (admission, genesis) = match papers {
+        Ok(papers) => papers,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, &error.describe()),
+    };
+    let (Ok(admission), Ok(genesis)) = (Envelope::parse(&admission), Envelope::parse(&genesis))
+    else {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "admission and genesis must be DSSE envelopes",
+        );
+    };
+    let Ok(fresh) = service.fresh() else {
+        return problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the runtime has no randomness",
+        );
+    };
+    match service
+        .act(Act::Admit(Box::new(Admit {
+            admission,
+            genesis,
+            fresh,
+        })))
+        .await
+    {
+        Ok(Outcome::Admitted { tenant, index }) => {
+            let body = Object::new()
+                .with("tenant_id", tenant.to_string())
+                .with("index", index);
+            json(StatusCode::CREATED, &body)
+        }
+        Ok(_) => failed(&Refusal::Internal.into()),
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// What anybody may know of a tenant: its signed papers and the sequence numbers its admins have
+/// used. The papers are what clients pin; none of it names a user.
+fn show(service: &Service, slug: &str) -> Answer {
+    let view = service.read();
+    let Some(tenant) = view.tenant_of_slug(slug) else {
+        return problem(StatusCode::NOT_FOUND, "there is no such tenant");
+    };
+    let registry = &tenant.registry;
+    let parse = |bytes: &[u8]| Value::parse(bytes, &Limits::DOCUMENT).ok();
+    let Some(genesis) = registry.genesis().and_then(|bytes| parse(bytes)) else {
+        return problem(StatusCode::NOT_FOUND, "there is no such tenant");
+    };
+    let delegations: Vec<Value> = registry
+        .delegations()
+        .iter()
+        .filter(|granted| !granted.revoked)
+        .filter_map(|granted| parse(&granted.envelope))
+        .collect();
+    let mut sequences = Object::new();
+    for key in registry
+        .authority()
+        .map(|authority| authority.admins().keys())
+        .unwrap_or_default()
+    {
+        let id = key.id();
+        let sequence = registry.admin_sequence(id.as_bytes());
+        if sequence > 0 {
+            sequences.insert(id.to_hex(), Value::from(sequence));
+        }
+    }
+    let body = Object::new()
+        .with("slug", slug)
+        .with("tenant_id", tenant.secrets.id().to_string())
+        .with("genesis", genesis)
+        .with("delegations", delegations)
+        .with("sequences", Value::Object(sequences))
+        .with("log_size", tenant.log_size);
+    json(StatusCode::OK, &body)
+}
+
+async fn act(service: &Arc<Service>, call: &Call, slug: &str) -> Answer {
+    let (envelope, body) = match signed_act(&call.body) {
+        Ok(parts) => parts,
+        Err(answer) => return *answer,
+    };
+    let Some(name) = act_name(&envelope) else {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "the signed payload names no known act",
+        );
+    };
+    let tenant = {
+        let view = service.read();
+        view.tenant_of_slug(slug).map(|tenant| tenant.secrets.id())
+    };
+    let Some(tenant) = tenant else {
+        return problem(StatusCode::NOT_FOUND, "there is no such tenant");
+    };
+    let (Ok(exporter), Ok(fresh)) = (
+        call.channel.export(ACT_EXPORTER_LABEL, b""),
+        service.fresh(),
+    ) else {
+        return problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the act could not be taken in",
+        );
+    };
+    let act = Act::Tenant {
+        tenant,
+        authority: Authority::Admin {
+            envelope: Box::new(envelope),
+            exporter,
+            body,
+        },
+        act: Box::new(TenantAct::Signed { name, fresh }),
+    };
+    match service.act(act).await {
+        Ok(outcome) => outcome_of(&outcome),
+        Err(failure) => failed(&failure),
+    }
+}
+
+fn signed_act(body: &[u8]) -> Result<(Envelope, Vec<u8>), Box<Answer>> {
+    let refuse = |text: &str| Box::new(problem(StatusCode::BAD_REQUEST, text));
+    let parts = Fields::parse(body, &Limits::DOCUMENT).and_then(|mut fields| {
+        let act = fields.take("act")?.into_value().to_bytes();
+        let body = fields.take_str("body")?;
+        fields.finish()?;
+        Ok((act, body))
+    });
+    let (act, body) = parts.map_err(|error| refuse(&error.describe()))?;
+    let envelope = Envelope::parse(&act).map_err(|_form| refuse("act must be a DSSE envelope"))?;
+    let body = Base64::decode_vec(&body).map_err(|_form| refuse("body must be base64"))?;
+    Ok((envelope, body))
+}
+
+/// The name that the payload claims; believed only once the signature over it has been checked.
+fn act_name(envelope: &Envelope) -> Option<ActName> {
+    let mut fields = Fields::parse(envelope.unverified_payload(), &Limits::DOCUMENT).ok()?;
+    ActName::parse(&fields.take_str("act").ok()?)
+}
+
+fn outcome_of(outcome: &Outcome) -> Answer {
+    let body = match outcome {
+        Outcome::Done { subject, index } => Object::new()
+            .with("id", hex::encode(subject))
+            .with("index", *index),
+        Outcome::Credential {
+            credential,
+            token,
+            index,
+        } => described(credential)
+            .with("token", token.0.as_str())
+            .with("index", *index),
+        Outcome::Credentials(credentials) => {
+            let list: Vec<Value> = credentials
+                .iter()
+                .map(|known| Value::Object(described(known)))
+                .collect();
+            Object::new().with("tokens", list)
+        }
+        Outcome::Entries(entries) => {
+            let list: Vec<Value> = entries
+                .iter()
+                .filter_map(entry)
+                .map(Value::Object)
+                .collect();
+            Object::new().with("entries", list)
+        }
+        _ => return failed(&Refusal::Internal.into()),
+    };
+    json(StatusCode::OK, &body)
+}
+
+fn described(credential: &Credential) -> Object {
+    let scopes: Vec<Value> = credential
+        .scopes
+        .iter()
+        .map(|scope| Value::from(&**scope))
+        .collect();
+    Object::new()
+        .with("id", hex::encode(credential.handle))
+        .with("label", &*credential.label)
+        .with("scopes", scopes)
+        .with("issued_ms", credential.issued_ms)
+        .with("not_after_ms", credential.not_after_ms)
+        .with("revoked", credential.revoked)
+}
+
+fn entry(logged: &LoggedEntry) -> Option<Object> {
+    Some(match TenantLeaf::decode(&logged.entry).ok()? {
+        TenantLeaf::Entry(entry) => Object::new()
+            .with("index", entry.index)
+            .with("time_ms", entry.time_ms)
+            .with("kind", format!("{:?}", entry.kind).as_str())
+            .with("subject", entry.subject.to_string())
+            .with("state", format!("{:?}", entry.new_state).as_str())
+            .with("actor", entry.actor.to_string()),
+        TenantLeaf::StateRoot(root) => Object::new()
+            .with("index", root.index)
+            .with("time_ms", root.time_ms)
+            .with("kind", "StateRoot")
+            .with("entries", u64::from(root.entries))
+            .with("dir_root", root.dir_root.to_string()),
+    })
+}
+
+/// Each failure has one answer.
+fn failed(failure: &ActFailure) -> Answer {
+    let refusal = match failure {
+        ActFailure::Refused(refusal) => refusal,
+        ActFailure::Unavailable => return unavailable(),
+        ActFailure::OutcomeUnknown => {
+            return retry_later(problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the outcome is not known yet; the act may still take effect",
+            ));
+        }
+    };
+    let status = match refusal {
+        Refusal::Unauthorized | Refusal::Paper(_) => StatusCode::FORBIDDEN,
+        Refusal::CredentialScope { .. }
+        | Refusal::NoDelegation
+        | Refusal::Delegation(_)
+        | Refusal::Protected { .. }
+        | Refusal::CredentialTerms => StatusCode::FORBIDDEN,
+        Refusal::Body(_) | Refusal::Scim(_) | Refusal::UnknownMember { .. } => {
+            StatusCode::BAD_REQUEST
+        }
+        Refusal::NotFound => StatusCode::NOT_FOUND,
+        Refusal::Taken { .. } => StatusCode::CONFLICT,
+        Refusal::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let detail = match refusal {
+        Refusal::Paper(error) => error.describe(),
+        Refusal::Body(error) => error.describe(),
+        other => other.to_string(),
+    };
+    problem(status, &detail)
+}

@@ -1,0 +1,163 @@
+//! The runtime's configuration: strict JSON whose digest is attested (I6).
+
+use std::collections::BTreeMap;
+
+use base64ct::{Base64, Encoding as _};
+use chancery_dsse::PublicKey;
+use chancery_json::{Fields, Limits};
+use chancery_tlog::Policy;
+use chancery_wire::EgressName;
+
+/// Largest configuration in bytes.
+const CONFIGURATION_BYTES_MAX: usize = 256 * 1024;
+/// Deepest nesting of a configuration.
+const CONFIGURATION_DEPTH_MAX: usize = 4;
+/// Most values in a configuration.
+const CONFIGURATION_VALUES_MAX: usize = 4096;
+/// Most names that the service may be reached by.
+const HOST_NAMES_MAX: usize = 16;
+/// Most release or admission keys.
+const KEYS_MAX: usize = 32;
+/// Longest service name in bytes, so that origins stay within their limit.
+const SERVICE_BYTES_MAX: usize = 200;
+
+/// What the operator settles before launch. Nothing in it can weaken what clients check, because
+/// they check it too.
+#[derive(Debug)]
+pub struct Configuration {
+    /// Name of the service; the first part of its log's origin.
+    pub service: String,
+    /// DNS names and addresses of the certificate.
+    pub host_names: Vec<String>,
+    /// The witness policy, as text and parsed.
+    pub witness_policy_text: String,
+    /// The same, parsed.
+    pub witness_policy: Policy,
+    /// Egress name of each witness, in the policy's order.
+    pub witness_egress: Vec<EgressName>,
+    /// Keys that sign release policies.
+    pub release_keys: Vec<PublicKey>,
+    /// How many of them must.
+    pub release_threshold: usize,
+    /// Keys that sign admissions of new tenants.
+    pub admission_keys: Vec<PublicKey>,
+    /// Whether addresses outside the trusted domains are taken. For public conformance suites; every
+    /// verifying client sees it in the attested configuration digest.
+    pub dangerous_any_domain: bool,
+}
+
+/// Why a configuration was refused.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConfigurationError {
+    /// It is no strict JSON of the right shape; the text names the member.
+    Json(chancery_json::Error),
+    /// A member has a value that cannot be used.
+    Member(&'static str),
+}
+
+impl std::fmt::Display for ConfigurationError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Json(error) => write!(formatter, "the configuration is refused: {error}"),
+            Self::Member(name) => write!(formatter, "the configuration's {name} cannot be used"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigurationError {}
+
+impl From<chancery_json::Error> for ConfigurationError {
+    fn from(error: chancery_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl Configuration {
+    /// Reads a configuration; every member is required and none else is known.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] names the member.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigurationError> {
+        let limits = Limits {
+            bytes_max: CONFIGURATION_BYTES_MAX,
+            depth_max: CONFIGURATION_DEPTH_MAX,
+            values_max: CONFIGURATION_VALUES_MAX,
+        };
+        let mut fields = Fields::parse(bytes, &limits)?;
+        if fields.take_u64("version")? != 1 {
+            return Err(ConfigurationError::Member("version"));
+        }
+        let service = fields.take_str("service")?;
+        if !is_service_name(&service) {
+            return Err(ConfigurationError::Member("service"));
+        }
+        let host_names = fields.take_strings("host_names")?;
+        if host_names.is_empty() || host_names.len() > HOST_NAMES_MAX {
+            return Err(ConfigurationError::Member("host_names"));
+        }
+        let witness_policy_text = fields.take_str("witness_policy")?;
+        let witness_policy = Policy::parse(&witness_policy_text)
+            .map_err(|_policy| ConfigurationError::Member("witness_policy"))?;
+        let witness_egress = egress(fields.take_object("witness_egress")?, &witness_policy)?;
+        let release_keys = keys(&fields.take_strings("release_keys")?, "release_keys")?;
+        let release_threshold = usize::try_from(fields.take_u64("release_threshold")?)
+            .map_err(|_large| ConfigurationError::Member("release_threshold"))?;
+        if release_threshold == 0 || release_threshold > release_keys.len() {
+            return Err(ConfigurationError::Member("release_threshold"));
+        }
+        let admission_keys = keys(&fields.take_strings("admission_keys")?, "admission_keys")?;
+        let dangerous_any_domain = fields.take_bool("dangerous_any_domain")?;
+        fields.finish()?;
+        Ok(Self {
+            service,
+            host_names,
+            witness_policy_text,
+            witness_policy,
+            witness_egress,
+            release_keys,
+            release_threshold,
+            admission_keys,
+            dangerous_any_domain,
+        })
+    }
+}
+
+fn is_service_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= SERVICE_BYTES_MAX
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
+}
+
+fn egress(fields: Fields, policy: &Policy) -> Result<Vec<EgressName>, ConfigurationError> {
+    let refused = || ConfigurationError::Member("witness_egress");
+    let mut names = BTreeMap::new();
+    for (witness, element) in fields.take_rest() {
+        let name = EgressName::new(&element.into_str()?).map_err(|_name| refused())?;
+        names.insert(witness, name);
+    }
+    let ordered: Option<Vec<EgressName>> = policy.names().map(|name| names.remove(name)).collect();
+    match ordered {
+        Some(ordered) if names.is_empty() => Ok(ordered),
+        Some(_) | None => Err(refused()),
+    }
+}
+
+fn keys(texts: &[String], member: &'static str) -> Result<Vec<PublicKey>, ConfigurationError> {
+    if texts.is_empty() || texts.len() > KEYS_MAX {
+        return Err(ConfigurationError::Member(member));
+    }
+    texts
+        .iter()
+        .map(|text| {
+            let mut bytes = [0_u8; 32];
+            let decoded = Base64::decode(text, &mut bytes).is_ok_and(|found| found.len() == 32);
+            decoded
+                .then(|| PublicKey::from_bytes(&bytes).ok())
+                .flatten()
+                .ok_or(ConfigurationError::Member(member))
+        })
+        .collect()
+}

@@ -1,0 +1,538 @@
+//! The runtime's life: launch, load, confirm, boot, serve.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use chancery_directory::EpochKind;
+use chancery_engine::{Act, Answer, Batch, LeafContext, RootLog, View};
+use chancery_keyset::Keyset;
+use chancery_platform::SecureProcessor;
+use chancery_sealing::{Entropy as _, Key};
+use chancery_session::Deployment;
+use chancery_session::deployment::DeploymentParts;
+use chancery_verify::Anchor;
+use chancery_wire::{Health, RefusalCode, StoreAnswer, StoreFault, StoreOperation, Telemetry};
+use tokio::sync::mpsc;
+
+use crate::boot::{HOST_PAUSE, Launch, LoadStop, Loaded, Loader, launch};
+use crate::certificates::TlsKeys;
+use crate::clock::{Clock, SystemClock, TrustedTime};
+use crate::commit::{CommitState, Committer, adopt};
+use crate::entropy::SystemEntropy;
+use crate::link::{self, StoreFailure, StoreLink};
+use crate::metrics::{Metrics, read_process};
+use crate::node::{Node, NodeParts, Purposes, instance_key};
+use crate::sequencer::{Inbox, Reply, Sequencer};
+use crate::service::{Served, Service, ServiceParts};
+use crate::transport::Transport;
+use crate::witnesses::{NoQuorum, WitnessContext, Witnesses};
+use crate::{connection, journal_line};
+
+/// How often the host is told how the runtime is.
+const TELEMETRY_PERIOD: Duration = Duration::from_secs(1);
+/// Pause between attempts to reach a quorum at boot.
+const QUORUM_PAUSE: Duration = Duration::from_millis(500);
+/// How often the node statement's age is looked at.
+const RENEWAL_PERIOD: Duration = Duration::from_secs(30);
+
+/// The machine that the runtime finds itself on.
+pub struct Machine {
+    /// The secure processor.
+    pub processor: Arc<dyn SecureProcessor>,
+    /// The way to the host.
+    pub transport: Arc<dyn Transport>,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Machine")
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the host is told from the first moment on.
+#[derive(Debug)]
+struct Status {
+    health: Mutex<Health>,
+    deployment: Mutex<Option<Vec<u8>>>,
+    metrics: Arc<Metrics>,
+    changed: tokio::sync::Notify,
+}
+
+impl Status {
+    fn set(&self, health: Health) {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+        self.changed.notify_one();
+    }
+
+    fn health(&self) -> Health {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs until this instance must stop serving, and then goes on telling the host why.
+pub async fn run<A: Anchor>(machine: Machine) {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let metrics = Arc::new(Metrics::default());
+    let status = Arc::new(Status {
+        health: Mutex::new(Health::Starting),
+        deployment: Mutex::new(None),
+        metrics: Arc::clone(&metrics),
+        changed: tokio::sync::Notify::new(),
+    });
+    tokio::spawn(tell(
+        Arc::clone(&machine.transport),
+        Arc::clone(&status),
+        Arc::clone(&clock),
+    ));
+    let refusal = match start::<A>(&machine, &status, &clock).await {
+        Ok((service, served)) => {
+            let stopped = tokio::select! {
+                refusal = served => refusal,
+                refusal = accept(&machine.transport, &service, &status) => refusal,
+            };
+            service.stopped.store(true, Ordering::Release);
+            service.inbox.end();
+            stopped
+        }
+        Err(refusal) => refusal,
+    };
+    status.set(Health::Refused(refusal));
+    journal_line(&format!(
+        "refuses to serve: {}: {}",
+        refusal.code(),
+        refusal.sentence()
+    ));
+    // Nothing is served from here on; the host is told until somebody acts.
+    std::future::pending::<()>().await;
+}
+
+async fn tell(transport: Arc<dyn Transport>, status: Arc<Status>, clock: Arc<dyn Clock>) {
+    loop {
+        if let Ok(mut stream) = link::telemetry(&transport).await {
+            let mut told = None;
+            loop {
+                read_process(&status.metrics);
+                status.metrics.uptime_us.set(clock.monotonic_us());
+                let known = status
+                    .deployment
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
+                let deployment = if told == known { None } else { known.clone() };
+                let report = Telemetry {
+                    health: status.health(),
+                    counters: status.metrics.snapshot(),
+                    deployment,
+                };
+                if link::send(&mut stream, &report).await.is_err() {
+                    break;
+                }
+                told = known;
+                let _period =
+                    tokio::time::timeout(TELEMETRY_PERIOD, status.changed.notified()).await;
+            }
+        }
+        tokio::time::sleep(HOST_PAUSE).await;
+    }
+}
+
+type Closed = Batch<Reply>;
+type Serving = (Arc<Service>, tokio::sync::oneshot::Receiver<RefusalCode>);
+
+async fn start<A: Anchor>(
+    machine: &Machine,
+    status: &Arc<Status>,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<Service>, impl Future<Output = RefusalCode> + use<A>), RefusalCode> {
+    let launch = launch(machine.processor.as_ref(), &machine.transport).await?;
+    let mut entropy = entropy(machine, &launch)?;
+    let boot_seed = Key::generate(&mut entropy).map_err(|_entropy| RefusalCode::EntropyFailed)?;
+    let context = LeafContext {
+        instance_key: instance_key(&boot_seed),
+        policy_hash: *launch.policy.sha256(),
+    };
+    let loaded = loop {
+        let loader = Loader {
+            launch: &launch,
+            processor: machine.processor.as_ref(),
+            transport: &machine.transport,
+            entropy: &mut entropy,
+            clock: clock.as_ref(),
+            context,
+        };
+        match loader.load().await {
+            Ok(loaded) => break loaded,
+            Err(LoadStop::Refused(refusal)) => return Err(refusal),
+            Err(LoadStop::HostLost) => tokio::time::sleep(HOST_PAUSE).await,
+        }
+    };
+    let starter = Starter {
+        machine,
+        status,
+        clock,
+        launch,
+        entropy,
+        context,
+    };
+    let (service, stopped) = starter.boot::<A>(loaded).await?;
+    let stopped = async move {
+        // The committer ends only with a reason; losing it is a reason of its own.
+        stopped.await.unwrap_or(RefusalCode::StoreIncomplete)
+    };
+    Ok((service, stopped))
+}
+
+/// Entropy that is mixed with a secret which the secure processor gives this chip and image alone.
+fn entropy(machine: &Machine, launch: &Launch) -> Result<SystemEntropy, RefusalCode> {
+    let fields = &launch.identity.fields;
+    let request = chancery_platform::DerivedKeyRequest::sealing(
+        fields.guest_svn,
+        u64::from_le_bytes(fields.committed_tcb.bytes()),
+    );
+    let mixer = machine
+        .processor
+        .derived_key(&request)
+        .map_err(|_sp| RefusalCode::SecureProcessorFailed)?;
+    SystemEntropy::new(&mixer.derive("chancery/entropy/launch/v1", b""))
+        .map_err(|_entropy| RefusalCode::EntropyFailed)
+}
+
+struct Starter<'a> {
+    machine: &'a Machine,
+    status: &'a Arc<Status>,
+    clock: &'a Arc<dyn Clock>,
+    launch: Launch,
+    entropy: SystemEntropy,
+    context: LeafContext,
+}
+
+impl Starter<'_> {
+    async fn boot<A: Anchor>(mut self, loaded: Loaded) -> Result<Serving, RefusalCode> {
+        let Loaded {
+            mut ledger,
+            view,
+            log,
+            tls,
+            deployment,
+            epoch,
+            token_key,
+            ..
+        } = loaded;
+        let (served, authority_pem) = self.certificate(&tls)?;
+        let document = self.document::<A>(deployment, &log, &authority_pem)?;
+        *self
+            .status
+            .deployment
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(document.clone());
+        self.status.set(Health::WaitingForWitnesses);
+        let is_new = log.size() == 0;
+        let log = Arc::new(Mutex::new(log));
+        let (committer, batches) = self.committer(log, view, epoch);
+        if !is_new {
+            self.confirm(&committer).await?;
+            self.fence(epoch).await?;
+        }
+        ledger.begin_epoch(epoch, self.context);
+        let node = self.node::<A>(deployment, document, Arc::clone(&committer.log))?;
+        let boot_nonce = node.boot_nonce();
+        let spki_sha256 = served.spki_sha256;
+        let parts = ServiceParts {
+            served,
+            entropy: self
+                .entropy
+                .fork()
+                .map_err(|_entropy| RefusalCode::EntropyFailed)?,
+            token_key,
+            node: Arc::new(node),
+        };
+        let service = Arc::new(Service::new(parts, &committer));
+        let sequencer = Sequencer {
+            ledger,
+            entropy: self.entropy,
+            inbox: Arc::clone(&committer.inbox),
+            batches: batches.0,
+            clock: Arc::clone(self.clock),
+            time: Arc::clone(&committer.time),
+        };
+        let mut stopped = set_going(sequencer, committer, batches.1)?;
+        // The boot entry carries a fresh nonce: only the newest state gets a quorum for it (I23).
+        tokio::select! {
+            () = announce(&service, boot_nonce, spki_sha256) => {}
+            refusal = &mut stopped => return Err(refusal.unwrap_or(RefusalCode::StoreIncomplete)),
+        }
+        service.metrics.boot_epoch.set(epoch);
+        tokio::spawn(renew(Arc::clone(&service), tls, self.launch));
+        Ok((service, stopped))
+    }
+
+    fn committer(
+        &self,
+        log: Arc<Mutex<RootLog>>,
+        view: View,
+        epoch: u64,
+    ) -> (
+        Committer,
+        (
+            mpsc::UnboundedSender<Closed>,
+            mpsc::UnboundedReceiver<Closed>,
+        ),
+    ) {
+        let committer = Committer {
+            transport: Arc::clone(&self.machine.transport),
+            witnesses: self.witnesses(&log),
+            log,
+            view: Arc::new(RwLock::new(view)),
+            inbox: Arc::new(Inbox::default()),
+            clock: Arc::clone(self.clock),
+            time: Arc::new(TrustedTime::default()),
+            state: Arc::new(CommitState::new()),
+            metrics: Arc::clone(&self.status.metrics),
+            fence: epoch,
+        };
+        (committer, mpsc::unbounded_channel())
+    }
+
+    fn node<A: Anchor>(
+        &mut self,
+        deployment: [u8; 32],
+        document: Vec<u8>,
+        log: Arc<Mutex<RootLog>>,
+    ) -> Result<Node, RefusalCode> {
+        let mut boot_nonce = [0; 32];
+        self.entropy
+            .fill(&mut boot_nonce)
+            .map_err(|_entropy| RefusalCode::EntropyFailed)?;
+        Ok(Node::new(NodeParts {
+            purposes: Purposes::of::<A>(),
+            processor: Arc::clone(&self.machine.processor),
+            log,
+            deployment,
+            host_names: self.launch.configuration.host_names.clone(),
+            policy_envelope: self.launch.policy_envelope.clone(),
+            policy_version: self.launch.policy.policy().version,
+            policy_sha256: *self.launch.policy.sha256(),
+            release_id: self.release_id()?,
+            configuration_sha256: self.launch.configuration_sha256,
+            hpke: Keyset::generate(&mut self.entropy)
+                .map_err(|_keys| RefusalCode::EntropyFailed)?,
+            boot_nonce,
+            document,
+        }))
+    }
+
+    fn witnesses(&self, log: &Arc<Mutex<RootLog>>) -> Arc<Witnesses> {
+        let context = WitnessContext {
+            transport: Arc::clone(&self.machine.transport),
+            log: Arc::clone(log),
+            clock: Arc::clone(self.clock),
+            metrics: Arc::clone(&self.status.metrics),
+        };
+        let configuration = &self.launch.configuration;
+        Arc::new(Witnesses::start(
+            &context,
+            configuration.witness_policy.clone(),
+            configuration.witness_egress.clone(),
+        ))
+    }
+
+    fn certificate(&self, tls: &TlsKeys) -> Result<(Served, String), RefusalCode> {
+        issue(tls, &self.launch, self.clock.wall_ms()).ok_or(RefusalCode::ConfigurationInvalid)
+    }
+
+    /// The id under which the policy lists this image; an image that it does not list has none, and
+    /// no client would accept it.
+    fn release_id(&self) -> Result<String, RefusalCode> {
+        let measurement = &self.launch.identity.fields.measurement;
+        self.launch
+            .policy
+            .policy()
+            .releases
+            .iter()
+            .find(|release| release.measurement == *measurement)
+            .map(|release| release.id.clone())
+            .ok_or(RefusalCode::ReleasePolicyInvalid)
+    }
+
+    fn document<A: Anchor>(
+        &self,
+        deployment: [u8; 32],
+        log: &RootLog,
+        authority_pem: &str,
+    ) -> Result<Vec<u8>, RefusalCode> {
+        let configuration = &self.launch.configuration;
+        let host = configuration
+            .host_names
+            .first()
+            .ok_or(RefusalCode::ConfigurationInvalid)?;
+        let parts = DeploymentParts {
+            deployment_id: deployment,
+            log_origin: String::from(log.origin()),
+            log_key: log.verifier().to_string(),
+            witness_policy: configuration.witness_policy_text.clone(),
+            release_keys: configuration
+                .release_keys
+                .iter()
+                .map(|key| key.to_bytes())
+                .collect(),
+            release_threshold: configuration.release_threshold,
+            tls_roots_pem: String::from(authority_pem),
+            base: format!("https://{host}"),
+            mode: A::MODE,
+        };
+        Deployment::new(parts)
+            .map(|document| document.to_json())
+            .map_err(|_member| RefusalCode::ConfigurationInvalid)
+    }
+
+    /// Asks the witnesses whether the store's head is the newest one that they know. Nothing has been
+    /// written by this instance yet.
+    async fn confirm(&self, committer: &Committer) -> Result<(), RefusalCode> {
+        let checkpoint = committer
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .sign()
+            .map_err(|_equivocation| RefusalCode::WitnessesDiverged)?;
+        loop {
+            match committer.witnesses.submit(&checkpoint).await {
+                Ok(cosigned) => {
+                    adopt(
+                        &committer.state,
+                        &committer.time,
+                        self.clock.as_ref(),
+                        cosigned,
+                    );
+                    return Ok(());
+                }
+                Err(NoQuorum::Superseded(theirs)) if theirs.size() > checkpoint.size() => {
+                    journal_line(&format!(
+                        "a witness has cosigned {} leaves; the store holds {}",
+                        theirs.size(),
+                        checkpoint.size()
+                    ));
+                    return Err(RefusalCode::RolledBack);
+                }
+                Err(NoQuorum::Superseded(_)) => return Err(RefusalCode::WitnessesDiverged),
+                Err(NoQuorum::Unreachable) => tokio::time::sleep(QUORUM_PAUSE).await,
+            }
+        }
+    }
+
+    async fn fence(&self, epoch: u64) -> Result<(), RefusalCode> {
+        loop {
+            if let Ok(mut store) = StoreLink::open(&self.machine.transport).await {
+                match store.ask(StoreOperation::Fence { epoch }).await {
+                    Ok(StoreAnswer::Fenced) => return Ok(()),
+                    Err(StoreFailure::Fault(StoreFault::Fenced { .. })) => {
+                        return Err(RefusalCode::RolledBack);
+                    }
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            tokio::time::sleep(HOST_PAUSE).await;
+        }
+    }
+}
+
+/// Issues a certificate and the TLS configuration that presents it.
+fn issue(tls: &TlsKeys, launch: &Launch, now_ms: u64) -> Option<(Served, String)> {
+    let configuration = &launch.configuration;
+    let issued = tls
+        .issue(&configuration.service, &configuration.host_names, now_ms)
+        .ok()?;
+    let config = chancery_hybrid_kx::server_config(issued.chain, issued.key).ok()?;
+    Some((
+        Served {
+            config,
+            spki_sha256: issued.spki_sha256,
+        },
+        issued.authority_pem,
+    ))
+}
+
+/// Starts the thread that decides and the task that commits; the receiver learns why they ended.
+fn set_going(
+    sequencer: Sequencer,
+    committer: Committer,
+    batches: mpsc::UnboundedReceiver<Closed>,
+) -> Result<tokio::sync::oneshot::Receiver<RefusalCode>, RefusalCode> {
+    let (sender, stopped) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let _gone = sender.send(committer.run(batches).await);
+    });
+    std::thread::Builder::new()
+        .name(String::from("sequencer"))
+        .spawn(move || sequencer.run())
+        .map_err(|_thread| RefusalCode::SecureProcessorFailed)?;
+    Ok(stopped)
+}
+
+/// Logs the certificate key and the boot, then the node statement; each waits for its quorum.
+async fn announce(service: &Arc<Service>, boot_nonce: [u8; 32], spki_sha256: [u8; 32]) {
+    log_leaf(service, EpochKind::Certificate, spki_sha256.to_vec()).await;
+    let index = log_leaf(service, EpochKind::Boot, boot_nonce.to_vec()).await;
+    service.node.set_boot_index(index);
+    while let Err(error) = service.node.renew(service, spki_sha256).await {
+        journal_line(&error.to_string());
+        tokio::time::sleep(QUORUM_PAUSE).await;
+    }
+}
+
+/// Has a leaf logged, however long the witnesses take: an act with an unknown outcome may be logged
+/// already, so the leaf is only repeated when it was surely not taken in.
+async fn log_leaf(service: &Arc<Service>, kind: EpochKind, detail: Vec<u8>) -> u64 {
+    loop {
+        match service
+            .boot_act(Act::Leaf {
+                kind,
+                detail: detail.clone(),
+            })
+            .await
+        {
+            Some(Answer::Leaf { index }) => return index,
+            Some(_) | None => tokio::time::sleep(QUORUM_PAUSE).await,
+        }
+    }
+}
+
+/// Keeps the node statement and the certificate fresh.
+async fn renew(service: Arc<Service>, tls: TlsKeys, launch: Launch) {
+    loop {
+        tokio::time::sleep(RENEWAL_PERIOD).await;
+        if !service.node.is_renewal_due(service.now_ms()) {
+            continue;
+        }
+        if let Some((served, _)) = issue(&tls, &launch, service.now_ms()) {
+            service.serve_certificate(served);
+        }
+        let spki = service.served_certificate().spki_sha256;
+        if let Err(error) = service.node.renew(&service, spki).await {
+            journal_line(&error.to_string());
+        }
+    }
+}
+
+/// Takes in the host's streams until the listener fails for good.
+async fn accept(
+    transport: &Arc<dyn Transport>,
+    service: &Arc<Service>,
+    status: &Status,
+) -> RefusalCode {
+    loop {
+        match transport.listen() {
+            Ok(mut listener) => {
+                status.set(Health::Serving);
+                while let Ok(stream) = listener.accept().await {
+                    tokio::spawn(connection::serve(stream, Arc::clone(service)));
+                }
+            }
+            Err(error) => journal_line(&format!("cannot listen for the host: {error}")),
+        }
+        tokio::time::sleep(HOST_PAUSE).await;
+    }
+}

@@ -1,0 +1,367 @@
+//! SCIM over HTTP (RFC 7644): from a call to the engine and back.
+
+mod answers;
+mod listing;
+
+use std::sync::Arc;
+
+use chancery_authority::{Scope, Token};
+use chancery_engine::{
+    Act, Answer as Outcome, Authority, NewGroup, NewUser, Refusal, ResourceId, TenantAct,
+    TenantView, Update, covers, live_credential,
+};
+use chancery_scim::discovery::{self, Support};
+use chancery_scim::{
+    EntityTags, Error, GroupDocument, ListQuery, PatchRequest, ResourceKind, ScimError,
+    UserDocument,
+};
+use hyper::header::{AUTHORIZATION, HOST, IF_MATCH, IF_NONE_MATCH};
+use hyper::{Method, StatusCode};
+
+use crate::http::{Answer, Call, retry_later, unauthorized, with_body};
+use crate::service::{ActFailure, Service};
+
+pub use answers::error;
+use answers::{failure, not_modified, rendered, written};
+
+/// The media type of RFC 7644 section 8.1.
+const MEDIA_TYPE: &str = "application/scim+json";
+
+/// A call that a live credential of the tenant makes.
+struct Caller {
+    tenant: chancery_authority::TenantId,
+    credential: [u8; 32],
+    /// The SCIM base URI, without a final `/`.
+    base: String,
+}
+
+/// What a path below the SCIM base names.
+enum Target<'a> {
+    Collection(ResourceKind),
+    Resource(ResourceKind, &'a str),
+    Discovery(&'a str, Option<&'a str>),
+    Me,
+    Unknown,
+}
+
+/// Answers a SCIM request.
+pub async fn answer(service: &Arc<Service>, call: &Call) -> Answer {
+    if !service.may_read() {
+        return retry_later(error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the log's witnesses cannot be reached; try again later",
+        ));
+    }
+    let caller = match authenticate(service, call) {
+        Ok(caller) => caller,
+        Err(Unauthorized) => {
+            service.metrics.auth_failures.add(1);
+            return unauthorized(error(
+                StatusCode::UNAUTHORIZED,
+                "the credential is not valid",
+            ));
+        }
+    };
+    let result = dispatch(service, call, &caller).await;
+    result.unwrap_or_else(|failed| failure(&failed))
+}
+
+async fn dispatch(
+    service: &Arc<Service>,
+    call: &Call,
+    caller: &Caller,
+) -> Result<Answer, ActFailure> {
+    match (&call.method, target(&call.path)) {
+        (&Method::GET, Target::Discovery(name, key)) => Ok(discover(call, caller, name, key)),
+        (&Method::GET, Target::Collection(kind)) => listing::list(service, call, caller, kind),
+        (&Method::GET, Target::Resource(kind, id)) => read(service, call, caller, kind, id),
+        (&Method::POST, Target::Collection(kind)) => create(service, call, caller, kind).await,
+        (&Method::PUT | &Method::PATCH | &Method::DELETE, Target::Resource(kind, id)) => {
+            update(service, call, caller, kind, id).await
+        }
+        (_, Target::Me) => Ok(error(
+            StatusCode::NOT_IMPLEMENTED,
+            "/Me is not offered (RFC 7644 section 3.11)",
+        )),
+        (_, Target::Unknown) => Ok(error(StatusCode::NOT_FOUND, "there is no such endpoint")),
+        (_, Target::Collection(_) | Target::Resource(..) | Target::Discovery(..)) => Ok(error(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this endpoint does not take this method",
+        )),
+    }
+}
+
+struct Unauthorized;
+
+/// The tenant comes from the credential alone; a path that disagrees is no better than no credential
+/// (I12, I17).
+fn authenticate(service: &Service, call: &Call) -> Result<Caller, Unauthorized> {
+    let header = call.header(&AUTHORIZATION).ok_or(Unauthorized)?;
+    let (scheme, text) = header.split_once(' ').ok_or(Unauthorized)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Unauthorized);
+    }
+    let token = Token::parse(text.trim_start()).map_err(|_form| Unauthorized)?;
+    let digest = token.digest(&service.token_key);
+    let view = service.read();
+    let (tenant, credential) = view.credential(digest.as_bytes()).ok_or(Unauthorized)?;
+    let owner = view.tenant(&tenant).ok_or(Unauthorized)?;
+    live_credential(&owner.registry, service.now_ms(), &credential)
+        .map_err(|_refusal| Unauthorized)?;
+    let slug = call.path.split('/').nth(2).ok_or(Unauthorized)?;
+    if view.tenant_of_slug(slug).map(|named| named.secrets.id()) != Some(tenant) {
+        return Err(Unauthorized);
+    }
+    let host = service.node.host_of(call.header(&HOST));
+    Ok(Caller {
+        tenant,
+        credential,
+        base: format!("https://{host}/t/{slug}/scim/v2"),
+    })
+}
+
+fn target(path: &str) -> Target<'_> {
+    // "", "t", slug, "scim", "v2", endpoint, id
+    let mut segments = path.split('/').skip(4);
+    if segments.next() != Some("v2") {
+        return Target::Unknown;
+    }
+    let (name, id, more) = (segments.next(), segments.next(), segments.next());
+    if more.is_some() {
+        return Target::Unknown;
+    }
+    // A final slash names the collection.
+    match (name, id.filter(|id| !id.is_empty())) {
+        (Some("Users"), None) => Target::Collection(ResourceKind::User),
+        (Some("Users"), Some(id)) => Target::Resource(ResourceKind::User, id),
+        (Some("Groups"), None) => Target::Collection(ResourceKind::Group),
+        (Some("Groups"), Some(id)) => Target::Resource(ResourceKind::Group, id),
+        (Some("Me"), _) => Target::Me,
+        (Some(name @ "ServiceProviderConfig"), None) => Target::Discovery(name, None),
+        (Some(name @ ("ResourceTypes" | "Schemas")), id) => Target::Discovery(name, id),
+        _ => Target::Unknown,
+    }
+}
+
+fn discover(call: &Call, caller: &Caller, name: &str, key: Option<&str>) -> Answer {
+    let base = caller.base.as_str();
+    if key.is_none()
+        && let Err(refused) =
+            chancery_scim::refuse_discovery_filter(call.query.as_deref().unwrap_or_default())
+    {
+        return answers::scim_error(&refused);
+    }
+    let body = match (name, key) {
+        ("ServiceProviderConfig", _) => {
+            Some(discovery::service_provider_config(base, Support::Offered))
+        }
+        ("ResourceTypes", None) => Some(discovery::resource_types(base)),
+        ("ResourceTypes", Some(key)) => discovery::resource_type(base, key),
+        ("Schemas", None) => Some(discovery::schemas(base)),
+        (_, Some(key)) => discovery::schema(base, key),
+        (_, None) => None,
+    };
+    body.map_or_else(
+        || answers::scim_error(&Error::NotFound),
+        |body| with_body(StatusCode::OK, MEDIA_TYPE, body),
+    )
+}
+
+const fn read_scope(kind: ResourceKind) -> Scope {
+    match kind {
+        ResourceKind::User => Scope::UsersRead,
+        ResourceKind::Group => Scope::GroupsRead,
+    }
+}
+
+/// Checks that the caller may read resources of a kind, and lends the tenant's directory.
+fn readable<'v>(
+    service: &Service,
+    view: &'v chancery_engine::View,
+    caller: &Caller,
+    kind: ResourceKind,
+) -> Result<&'v TenantView, Refusal> {
+    let tenant = view.tenant(&caller.tenant).ok_or(Refusal::Unauthorized)?;
+    let now_ms = service.now_ms();
+    let credential = live_credential(&tenant.registry, now_ms, &caller.credential)?;
+    covers(&tenant.registry, now_ms, credential, read_scope(kind))?;
+    Ok(tenant)
+}
+
+fn read(
+    service: &Service,
+    call: &Call,
+    caller: &Caller,
+    kind: ResourceKind,
+    id: &str,
+) -> Result<Answer, ActFailure> {
+    let query = call.query.as_deref().unwrap_or_default();
+    let projection = ListQuery::parse_projection(query, kind).map_err(Refusal::from)?;
+    let if_none_match = tags(call, &IF_NONE_MATCH)?;
+    let view = service.read();
+    let tenant = readable(service, &view, caller, kind)?;
+    let id = ResourceId::parse(id)
+        .ok_or(Error::NotFound)
+        .map_err(Refusal::from)?;
+    let registry = &tenant.registry;
+    let shown = match kind {
+        ResourceKind::User => registry.users().get(id).map(|user| {
+            (
+                user.version,
+                rendered::user(&caller.base, registry, user, &projection),
+            )
+        }),
+        ResourceKind::Group => registry.groups().get(id).map(|group| {
+            (
+                group.version,
+                rendered::group(&caller.base, registry, group, &projection),
+            )
+        }),
+    };
+    let (version, body) = shown.ok_or(Error::NotFound).map_err(Refusal::from)?;
+    let version = chancery_engine::version_text(version);
+    if if_none_match.is_some_and(|tags| tags.matches(&version)) {
+        return Ok(not_modified(&version));
+    }
+    Ok(answers::resource(
+        StatusCode::OK,
+        &version,
+        None,
+        body.map_err(Refusal::from)?,
+    ))
+}
+
+fn tags(call: &Call, name: &hyper::header::HeaderName) -> Result<Option<EntityTags>, Refusal> {
+    call.header(name)
+        .map(EntityTags::parse)
+        .transpose()
+        .map_err(Refusal::from)
+}
+
+async fn create(
+    service: &Arc<Service>,
+    call: &Call,
+    caller: &Caller,
+    kind: ResourceKind,
+) -> Result<Answer, ActFailure> {
+    let fresh = service.fresh().map_err(|_entropy| Refusal::Internal)?;
+    let act = match kind {
+        ResourceKind::User => {
+            let document = UserDocument::parse_create(&call.body).map_err(Refusal::from)?;
+            let secrets = {
+                let view = service.read();
+                let tenant = view.tenant(&caller.tenant).ok_or(Refusal::Unauthorized)?;
+                // A name that is taken for all to see costs no key pair.
+                if tenant
+                    .registry
+                    .user_named(document.keys().user_name.as_str())
+                    .is_some()
+                {
+                    let now_ms = service.now_ms();
+                    let credential = live_credential(&tenant.registry, now_ms, &caller.credential)?;
+                    covers(&tenant.registry, now_ms, credential, Scope::UsersCreate)?;
+                    return Ok(answers::scim_error(&Error::Uniqueness {
+                        attribute: "userName",
+                    }));
+                }
+                Arc::clone(&tenant.secrets)
+            };
+            service.metrics.keysets_made.add(1);
+            TenantAct::CreateUser(NewUser::prepare(
+                &secrets,
+                document,
+                service.now_ms(),
+                &fresh,
+            )?)
+        }
+        ResourceKind::Group => {
+            let (document, members) =
+                GroupDocument::parse_create(&call.body).map_err(Refusal::from)?;
+            TenantAct::CreateGroup(NewGroup::prepare(document, members, &fresh)?)
+        }
+    };
+    let outcome = act_as(service, caller, act).await?;
+    written(service, call, caller, StatusCode::CREATED, &outcome)
+}
+
+async fn update(
+    service: &Arc<Service>,
+    call: &Call,
+    caller: &Caller,
+    kind: ResourceKind,
+    id: &str,
+) -> Result<Answer, ActFailure> {
+    let Some(id) = ResourceId::parse(id) else {
+        return Err(Refusal::from(Error::NotFound).into());
+    };
+    let if_match = tags(call, &IF_MATCH)?;
+    let fresh = service.fresh().map_err(|_entropy| Refusal::Internal)?;
+    let act = match (kind, &call.method) {
+        (ResourceKind::User, &Method::DELETE) => TenantAct::DeleteUser(Update {
+            id,
+            if_match,
+            change: (),
+            fresh,
+        }),
+        (ResourceKind::Group, &Method::DELETE) => TenantAct::DeleteGroup(Update {
+            id,
+            if_match,
+            change: (),
+            fresh,
+        }),
+        (ResourceKind::User, &Method::PUT) => TenantAct::ReplaceUser(Update {
+            id,
+            if_match,
+            change: call.body.to_vec(),
+            fresh,
+        }),
+        (ResourceKind::Group, &Method::PUT) => TenantAct::ReplaceGroup(Update {
+            id,
+            if_match,
+            change: call.body.to_vec(),
+            fresh,
+        }),
+        (ResourceKind::User, _) => {
+            let change = PatchRequest::parse(&call.body).map_err(Refusal::from)?;
+            TenantAct::PatchUser(Update {
+                id,
+                if_match,
+                change,
+                fresh,
+            })
+        }
+        (ResourceKind::Group, _) => {
+            let change = PatchRequest::parse(&call.body).map_err(Refusal::from)?;
+            TenantAct::PatchGroup(Update {
+                id,
+                if_match,
+                change,
+                fresh,
+            })
+        }
+    };
+    let outcome = act_as(service, caller, act).await?;
+    written(service, call, caller, StatusCode::OK, &outcome)
+}
+
+async fn act_as(
+    service: &Arc<Service>,
+    caller: &Caller,
+    act: TenantAct,
+) -> Result<Outcome, ActFailure> {
+    let authority = Authority::Credential {
+        handle: caller.credential,
+    };
+    service
+        .act(Act::Tenant {
+            tenant: caller.tenant,
+            authority,
+            act: Box::new(act),
+        })
+        .await
+}
+
+/// An error of this layer, in SCIM's form.
+fn scim_problem(status: StatusCode, detail: &str) -> ScimError {
+    ScimError::new(status.as_u16(), None, detail)
+}

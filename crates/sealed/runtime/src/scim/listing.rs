@@ -1,0 +1,209 @@
+//! Lists and filters (RFC 7644 section 3.4.2): an index where the filter implies one, a scan otherwise.
+
+use std::sync::Arc;
+
+use chancery_engine::{Group, Refusal, Registry, ResourceId, Shelf, User};
+use chancery_scim::{
+    Error, GroupDocument, ListQuery, Probe, ResourceKind, ResourceView, SortKey, UserDocument,
+    render_list,
+};
+use hyper::StatusCode;
+
+use super::answers::rendered;
+use super::{Caller, MEDIA_TYPE, readable};
+use crate::http::{Answer, Call, with_body};
+use crate::service::{ActFailure, Service};
+
+pub(super) fn list(
+    service: &Service,
+    call: &Call,
+    caller: &Caller,
+    kind: ResourceKind,
+) -> Result<Answer, ActFailure> {
+    let query =
+        ListQuery::parse(call.query.as_deref().unwrap_or_default(), kind).map_err(Refusal::from)?;
+    let view = service.read();
+    let registry = &readable(service, &view, caller, kind)?.registry;
+    let base = caller.base.as_str();
+    let (total, page) = match kind {
+        ResourceKind::User => {
+            let (total, users) = select::<User>(registry, &query)?;
+            let page: Result<Vec<_>, Error> = users
+                .iter()
+                .map(|user| rendered::user(base, registry, user, &query.projection))
+                .collect();
+            (total, page)
+        }
+        ResourceKind::Group => {
+            let (total, groups) = select::<Group>(registry, &query)?;
+            let page: Result<Vec<_>, Error> = groups
+                .iter()
+                .map(|group| rendered::group(base, registry, group, &query.projection))
+                .collect();
+            (total, page)
+        }
+    };
+    let body = render_list(total, query.start_index, &page.map_err(Refusal::from)?);
+    Ok(with_body(StatusCode::OK, MEDIA_TYPE, body))
+}
+
+/// A kind of resource that can be listed.
+trait Listed: Sized {
+    fn shelf(registry: &Registry) -> &Shelf<Self>;
+    /// Runs `test` on the resource as filters see it.
+    fn viewed<T>(
+        &self,
+        registry: &Registry,
+        test: impl FnOnce(&ResourceView<'_>) -> T,
+    ) -> Result<T, Error>;
+    /// Resources that an index finds beyond what the shelf offers.
+    fn found(registry: &Registry, probe: &Probe) -> Option<Vec<Arc<Self>>>;
+}
+
+impl Listed for User {
+    fn shelf(registry: &Registry) -> &Shelf<Self> {
+        registry.users()
+    }
+
+    fn viewed<T>(
+        &self,
+        registry: &Registry,
+        test: impl FnOnce(&ResourceView<'_>) -> T,
+    ) -> Result<T, Error> {
+        let document = UserDocument::from_canonical(&self.document)?;
+        let in_group = |text: &str| {
+            ResourceId::parse(text).is_some_and(|group| registry.is_member(group, self.id))
+        };
+        let groups = u64::try_from(registry.groups_of(self.id).count()).unwrap_or(u64::MAX);
+        let (id, times) = (self.id.text(), (self.created_ms, self.modified_ms));
+        Ok(test(&ResourceView::user(
+            &document, &id, times, &in_group, groups,
+        )))
+    }
+
+    fn found(registry: &Registry, probe: &Probe) -> Option<Vec<Arc<Self>>> {
+        match probe {
+            Probe::UserNameEq(name) => Some(
+                registry
+                    .user_named(name.as_str())
+                    .into_iter()
+                    .cloned()
+                    .collect(),
+            ),
+            Probe::GroupEq(text) => {
+                let group = ResourceId::parse(text);
+                let members = group.into_iter().flat_map(|group| registry.members(group));
+                Some(
+                    members
+                        .filter_map(|id| registry.users().get(id))
+                        .cloned()
+                        .collect(),
+                )
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Listed for Group {
+    fn shelf(registry: &Registry) -> &Shelf<Self> {
+        registry.groups()
+    }
+
+    fn viewed<T>(
+        &self,
+        registry: &Registry,
+        test: impl FnOnce(&ResourceView<'_>) -> T,
+    ) -> Result<T, Error> {
+        let document = GroupDocument::from_canonical(&self.document)?;
+        let has_member = |text: &str| {
+            ResourceId::parse(text).is_some_and(|user| registry.is_member(self.id, user))
+        };
+        let members = u64::try_from(registry.member_count(self.id)).unwrap_or(u64::MAX);
+        let (id, times) = (self.id.text(), (self.created_ms, self.modified_ms));
+        Ok(test(&ResourceView::group(
+            &document,
+            &id,
+            times,
+            &has_member,
+            members,
+        )))
+    }
+
+    fn found(registry: &Registry, probe: &Probe) -> Option<Vec<Arc<Self>>> {
+        match probe {
+            Probe::MemberEq(text) => {
+                let user = ResourceId::parse(text);
+                Some(
+                    user.into_iter()
+                        .flat_map(|user| registry.groups_of(user))
+                        .cloned()
+                        .collect(),
+                )
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The total and the wanted page.
+fn select<T: Listed + chancery_engine::Shelved>(
+    registry: &Registry,
+    query: &ListQuery,
+) -> Result<(u64, Vec<Arc<T>>), Refusal> {
+    let shelf = T::shelf(registry);
+    let offset = usize::try_from(query.start_index.saturating_sub(1)).unwrap_or(usize::MAX);
+    let count = usize::try_from(query.count).unwrap_or(usize::MAX);
+    if query.filter.is_none() && query.sort.is_none() {
+        let page = shelf.in_order_from(offset).take(count).cloned().collect();
+        return Ok((u64::try_from(shelf.len()).unwrap_or(u64::MAX), page));
+    }
+    let mut matching = Vec::new();
+    for resource in candidates::<T>(registry, query) {
+        let matches = match &query.filter {
+            Some(filter) => resource.viewed(registry, |view| filter.matches(view))?,
+            None => true,
+        };
+        if matches {
+            matching.push(resource);
+        }
+    }
+    if let Some(sort) = &query.sort {
+        let mut keyed: Vec<(SortKey, Arc<T>)> = matching
+            .into_iter()
+            .map(|resource| Ok((resource.viewed(registry, |view| sort.key(view))?, resource)))
+            .collect::<Result<_, Error>>()?;
+        keyed.sort_by(|(left, _), (right, _)| sort.compare(left, right));
+        matching = keyed.into_iter().map(|(_, resource)| resource).collect();
+    }
+    let total = u64::try_from(matching.len()).unwrap_or(u64::MAX);
+    Ok((
+        total,
+        matching.into_iter().skip(offset).take(count).collect(),
+    ))
+}
+
+/// Every resource that the filter can match, in order of creation.
+fn candidates<T: Listed + chancery_engine::Shelved>(
+    registry: &Registry,
+    query: &ListQuery,
+) -> Vec<Arc<T>> {
+    let shelf = T::shelf(registry);
+    let probe = query
+        .filter
+        .as_ref()
+        .map_or(Probe::Scan, chancery_scim::Filter::probe);
+    let mut found: Vec<Arc<T>> = match &probe {
+        Probe::IdEq(text) => ResourceId::parse(text)
+            .and_then(|id| shelf.get(id))
+            .into_iter()
+            .cloned()
+            .collect(),
+        Probe::ExternalIdEq(text) => shelf.with_external_id(text).cloned().collect(),
+        Probe::EmailEq(name) => shelf.with_email(name.as_str()).cloned().collect(),
+        Probe::DisplayNameEq(name) => shelf.with_display_name(name.as_str()).cloned().collect(),
+        other => T::found(registry, other).unwrap_or_else(|| shelf.in_order().cloned().collect()),
+    };
+    found.sort_by_key(|resource| resource.sequence());
+    found
+}

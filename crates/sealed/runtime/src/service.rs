@@ -1,0 +1,195 @@
+//! What every request handler shares.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use chancery_engine::{Act, Answer, Refusal, Submission, View};
+use chancery_sealing::{EntropyError, Key};
+use rustls::ServerConfig;
+
+use crate::clock::{Clock, TrustedTime};
+use crate::commit::CommitState;
+use crate::entropy::SystemEntropy;
+use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::sequencer::Inbox;
+
+/// How long a request waits for its act to be cosigned before it is told that the outcome is unknown.
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
+/// How old the newest quorum may be before reads stop as well: 15 minutes (design section 6).
+const QUORUM_AGE_US_MAX: u64 = 15 * 60 * 1_000_000;
+
+/// The certificate in use and the TLS configuration that presents it.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Configuration of the listener.
+    pub config: Arc<ServerConfig>,
+    /// SHA-256 of the leaf's SubjectPublicKeyInfo.
+    pub spki_sha256: [u8; 32],
+}
+
+/// Why an act has no outcome that could be told.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ActFailure {
+    /// The act was refused; nothing of it took effect.
+    Refused(Refusal),
+    /// Too much waits, or nothing can be committed now: nothing of it took effect.
+    Unavailable,
+    /// It may or may not take effect.
+    OutcomeUnknown,
+}
+
+impl From<Refusal> for ActFailure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// What every request handler shares.
+#[derive(Debug)]
+pub struct Service {
+    /// Numbers for the host.
+    pub metrics: Arc<Metrics>,
+    /// What readers see.
+    pub view: Arc<RwLock<View>>,
+    /// The sequencer's inbox.
+    pub inbox: Arc<Inbox>,
+    /// The shell's clock.
+    pub clock: Arc<dyn Clock>,
+    /// Time as the witnesses bound it.
+    pub time: Arc<TrustedTime>,
+    /// The commit path's state.
+    pub commit: Arc<CommitState>,
+    /// Digest key of bearer tokens.
+    pub token_key: Key,
+    /// What attestation needs.
+    pub node: Arc<Node>,
+    /// Set once this instance must stop serving.
+    pub stopped: AtomicBool,
+    served: RwLock<Served>,
+    entropy: Mutex<SystemEntropy>,
+}
+
+/// The parts of a [`Service`] that its fields do not show.
+#[derive(Debug)]
+pub struct ServiceParts {
+    /// The certificate in use.
+    pub served: Served,
+    /// Randomness of the request handlers.
+    pub entropy: SystemEntropy,
+    /// Digest key of bearer tokens.
+    pub token_key: Key,
+    /// What attestation needs.
+    pub node: Arc<Node>,
+}
+
+impl Service {
+    /// Puts a service together around what the commit path uses.
+    #[must_use]
+    pub fn new(parts: ServiceParts, committer: &crate::commit::Committer) -> Self {
+        Self {
+            metrics: Arc::clone(&committer.metrics),
+            view: Arc::clone(&committer.view),
+            inbox: Arc::clone(&committer.inbox),
+            clock: Arc::clone(&committer.clock),
+            time: Arc::clone(&committer.time),
+            commit: Arc::clone(&committer.state),
+            token_key: parts.token_key,
+            node: parts.node,
+            stopped: AtomicBool::new(false),
+            served: RwLock::new(parts.served),
+            entropy: Mutex::new(parts.entropy),
+        }
+    }
+
+    /// The certificate in use.
+    #[must_use]
+    pub fn served_certificate(&self) -> Served {
+        self.served
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Presents another certificate from the next connection on.
+    pub fn serve_certificate(&self, served: Served) {
+        *self.served.write().unwrap_or_else(PoisonError::into_inner) = served;
+    }
+
+    /// What readers see.
+    pub fn read(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Now, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.time.now_ms(self.clock.as_ref())
+    }
+
+    /// A fresh key for one act.
+    ///
+    /// # Errors
+    /// [`EntropyError`].
+    pub fn fresh(&self) -> Result<Key, EntropyError> {
+        Key::generate(&mut *self.entropy.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Age of the newest quorum in microseconds.
+    #[must_use]
+    pub fn quorum_age_us(&self) -> u64 {
+        let at = self.commit.quorum_at_us.load(Ordering::Acquire);
+        self.clock.monotonic_us().saturating_sub(at)
+    }
+
+    /// Whether reads may be answered: the newest quorum is young enough.
+    #[must_use]
+    pub fn may_read(&self) -> bool {
+        !self.stopped.load(Ordering::Acquire) && self.quorum_age_us() <= QUORUM_AGE_US_MAX
+    }
+
+    /// Whether an act can be taken in now.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.may_read()
+            && !self.commit.stalled.load(Ordering::Acquire)
+            && !self.commit.clock_disagrees.load(Ordering::Acquire)
+    }
+
+    /// Has an act of the boot itself decided, however long its quorum takes; none if it was not taken
+    /// in.
+    pub async fn boot_act(&self, act: Act) -> Option<Answer> {
+        let waiting = self
+            .inbox
+            .submit(self.clock.monotonic_us(), |reply| Submission { act, reply })
+            .ok()?;
+        waiting.await.ok()?.ok()
+    }
+
+    /// Has an act decided, and waits until its outcome is durable and cosigned.
+    ///
+    /// # Errors
+    /// [`ActFailure`].
+    pub async fn act(&self, act: Act) -> Result<Answer, ActFailure> {
+        if !self.may_write() {
+            return Err(ActFailure::Unavailable);
+        }
+        let waiting = self
+            .inbox
+            .submit(self.clock.monotonic_us(), |reply| Submission { act, reply })
+            .map_err(|_overloaded| ActFailure::Unavailable)?;
+        self.metrics.acts_waiting.add(1);
+        let outcome = tokio::time::timeout(OUTCOME_TIMEOUT, waiting).await;
+        self.metrics.acts_waiting.take(1);
+        match outcome {
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Err(refusal))) => Err(ActFailure::Refused(refusal)),
+            Ok(Err(_)) | Err(_) => {
+                self.metrics.acts_unknown.add(1);
+                Err(ActFailure::OutcomeUnknown)
+            }
+        }
+    }
+}
