@@ -13,7 +13,6 @@ use tokio::time::timeout;
 
 use crate::channel::Channel;
 use crate::checklist::Checklist;
-use crate::clock::now_ms;
 use crate::error::{ClientError, Step};
 use crate::http::{Request, Response, http1_builder};
 use crate::limits::{RESPONSE_SIZE_MAX, RESPONSE_TIME_MAX};
@@ -50,6 +49,7 @@ pub struct AttestedConnection<A> {
     host_header: String,
     act_exporter: [u8; 32],
     renew_ms: u64,
+    clock: fn() -> u64,
     session: AttestedSession<A>,
     checklist: Checklist,
 }
@@ -59,8 +59,9 @@ impl<A: Anchor> AttestedConnection<A> {
     pub(crate) async fn open(
         channel: Channel,
         session: AttestedSession<A>,
-        appraised_ms: u64,
+        clock: fn() -> u64,
     ) -> Result<Self, ClientError> {
+        let appraised_ms = clock();
         let act_exporter = channel.exporter(ACT_EXPORTER_LABEL, b"")?;
         let life_ms = session.not_after_ms().saturating_sub(appraised_ms);
         let (stream, host_header) = channel.into_stream();
@@ -81,9 +82,15 @@ impl<A: Anchor> AttestedConnection<A> {
             host_header,
             act_exporter,
             renew_ms,
+            clock,
             session,
             checklist,
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_clock(&mut self, clock: fn() -> u64) {
+        self.clock = clock;
     }
 
     pub(crate) fn remember_checklist(&mut self, checklist: Checklist) {
@@ -99,7 +106,7 @@ impl<A: Anchor> AttestedConnection<A> {
     /// [`ClientError::ResponseTooLarge`], [`ClientError::TimedOut`], [`ClientError::Closed`] or
     /// [`ClientError::Http`]; whether the request took effect is not known after the last four.
     pub async fn request(&mut self, request: Request) -> Result<Response, ClientError> {
-        if now_ms() >= self.renew_ms {
+        if (self.clock)() >= self.renew_ms {
             return Err(ClientError::AppraisalExpired);
         }
         let request = request.into_hyper(&self.host_header)?;

@@ -51,6 +51,7 @@ pub struct Connector<A> {
     heads: Option<HeadStore>,
     mode: ProofMode,
     endpoint: Option<Endpoint>,
+    clock: fn() -> u64,
 }
 
 impl<A: Anchor> Connector<A> {
@@ -62,6 +63,7 @@ impl<A: Anchor> Connector<A> {
             heads: None,
             mode: ProofMode::Epoch,
             endpoint: None,
+            clock: now_ms,
         }
     }
 
@@ -143,11 +145,13 @@ impl<A: Anchor> Connector<A> {
             mode: self.mode,
         };
         let request = Request::post_json(ATTEST_PATH, request.to_json());
-        let (channel, response) = channel.attest(request).await?;
+        let (channel, response) = channel.attest(request).await.inspect_err(|error| {
+            checklist.failed_with(ATTEST_CHECK, ATTEST_EXPECTED, error.to_string());
+        })?;
         let response = read_response(&response, checklist)?;
         // Steps 4 to 8: the appraisal.
         let observed = observe(&channel, nonce, &response)?;
-        let now_ms = now_ms();
+        let now_ms = (self.clock)();
         let appraise = |remembered: Option<&Remembered>| {
             appraise_session(
                 deployment,
@@ -166,7 +170,7 @@ impl<A: Anchor> Connector<A> {
         let (session, head) = record(appraise(known.as_ref()), checklist)?;
         // Step 9: only now is there a connection.
         let served = session.checkpoint().size();
-        let mut connection = AttestedConnection::open(channel, session, now_ms).await?;
+        let mut connection = AttestedConnection::open(channel, session, self.clock).await?;
         let head = match remembered {
             // The rest of step 6: the log must prove that it extends what is remembered. Its tiles are
             // public, and the only thing that is asked for before that.
@@ -237,6 +241,10 @@ impl<A: Anchor> Connector<A> {
 /// The name of the one check before TLS.
 const TCP_CHECK: &str = "tcp_connection";
 
+/// The name of the check that there is an answer in the form of the protocol.
+const ATTEST_CHECK: &str = "attest_response";
+const ATTEST_EXPECTED: &str = "one response, status 200, the members of version 1";
+
 /// Takes the lock on a thread that may wait, because its holder may be a task of this very thread.
 async fn lock(store: &HeadStore) -> Result<LockedHeads, ClientError> {
     let store = store.clone();
@@ -258,18 +266,20 @@ fn read_response(
     response: &Response,
     checklist: &mut Checklist,
 ) -> Result<AttestResponse, ClientError> {
-    const CHECK: &str = "attest_response";
-    const EXPECTED: &str = "status 200 and the members of version 1";
     let status = response.status();
     if status != 200 {
-        checklist.failed_with(CHECK, EXPECTED, format!("status {status}"));
+        checklist.failed_with(ATTEST_CHECK, ATTEST_EXPECTED, format!("status {status}"));
         return Err(ClientError::AttestRefused { status });
     }
     let parsed = AttestResponse::from_json(response.body()).map_err(|error| {
-        checklist.failed_with(CHECK, EXPECTED, error.to_string());
+        checklist.failed_with(ATTEST_CHECK, ATTEST_EXPECTED, error.to_string());
         ClientError::AttestMalformed(error)
     })?;
-    checklist.passed(CHECK, EXPECTED, format!("{} bytes", response.body().len()));
+    checklist.passed(
+        ATTEST_CHECK,
+        ATTEST_EXPECTED,
+        format!("{} bytes", response.body().len()),
+    );
     Ok(parsed)
 }
 
@@ -399,3 +409,6 @@ async fn extend<A: Anchor>(
         consistency: Some(proof),
     })
 }
+
+#[cfg(test)]
+mod tests;
