@@ -46,7 +46,7 @@ impl Object {
     /// The object as compact JSON, members in their order.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(512);
+        let mut out = Vec::with_capacity(1024);
         self.write(&mut out);
         out
     }
@@ -70,6 +70,15 @@ impl Object {
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
+    // Without early exit this is a few vector instructions; nearly every string is plain.
+    if !rest
+        .iter()
+        .fold(false, |found, byte| found | needs_escape(*byte))
+    {
+        out.extend_from_slice(rest);
+        out.push(b'"');
+        return;
+    }
     while let Some(plain) = rest.iter().position(|byte| needs_escape(*byte)) {
         let (head, tail) = rest.split_at(plain);
         out.extend_from_slice(head);

@@ -30,6 +30,9 @@ pub const MEMBERS_PER_OPERATION_MAX: usize = 25_000;
 /// The most values of one multi-valued attribute, members apart: PATCH compares them pairwise.
 pub const VALUES_MAX: usize = 100;
 
+/// The largest document, in bytes before escaping (which at most doubles it), so that every stored
+/// one can be read back under [`BODY`].
+pub const DOCUMENT_BYTES_MAX: usize = 1 << 18;
 /// The longest userName or email, in bytes (RFC 5321: 64 + 1 + 255).
 pub const NAME_BYTES_MAX: usize = 320;
 /// The longest externalId or member id, in bytes.

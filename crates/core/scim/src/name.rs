@@ -71,7 +71,12 @@ impl FoldedName {
         if text.len() > NAME_BYTES_MAX {
             return Err(NameFault::TooLong);
         }
-        if text.chars().any(is_invisible) {
+        let invisible = if text.is_ascii() {
+            text.bytes().any(|byte| byte.is_ascii_control())
+        } else {
+            text.chars().any(is_invisible)
+        };
+        if invisible {
             return Err(NameFault::Invisible);
         }
         let folded = fold(text);

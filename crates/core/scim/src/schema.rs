@@ -31,7 +31,10 @@ pub mod urn {
 
 /// The resource types that an IdP manages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new kind must be handled everywhere"
+)]
 pub enum ResourceKind {
     /// RFC 7643 section 4.1 with the enterprise extension.
     User,

@@ -384,6 +384,14 @@ fn term(place: Place, operator: Operator, literal: Value) -> Option<Node> {
         },
         _ => place,
     };
+    if place.attribute.name == "meta"
+        && place
+            .sub
+            .is_some_and(|sub| matches!(sub.name, "location" | "version"))
+    {
+        // Both are made when the resource is shown.
+        return None;
+    }
     let ordered = !matches!(
         operator,
         Operator::Contains | Operator::StartsWith | Operator::EndsWith

@@ -130,6 +130,8 @@ fn refuses_what_it_cannot_understand_with_the_place() {
         ("name eq \"x\"", 8),
         ("meta.created eq \"yesterday\"", 16),
         ("meta.created co \"2020-01-01T00:00:00Z\"", 16),
+        ("meta.version eq \"W/1\"", 16),
+        ("meta.location pr and meta.location sw \"h\"", 38),
         ("x509Certificates.value co \"a\"", 26),
         ("title pr and", 9),
         ("title pr title pr", 9),

@@ -149,3 +149,60 @@ fn sorts_as_the_rfc_says() {
     assert_eq!(order("sortBy=externalId", &users), [2, 3, 0, 1]);
     assert_eq!(order("sortBy=meta.created", &users), [3, 2, 1, 0]);
 }
+
+/// The body of a fuzz target: no query and no header makes the parsers panic or exceed a limit.
+fn fuzz_query(text: &str) {
+    use crate::etag::EntityTags;
+    for kind in [ResourceKind::User, ResourceKind::Group] {
+        if let Ok(query) = ListQuery::parse(text, kind) {
+            assert!(query.start_index >= 1 && query.count <= PAGE_SIZE_MAX);
+        }
+    }
+    if let Ok(EntityTags::List(tags)) = EntityTags::parse(text) {
+        assert!(!tags.is_empty() && tags.iter().all(|tag| !tag.contains('"')));
+    }
+}
+
+#[test]
+fn survives_mutated_queries() {
+    let corpus = [
+        "filter=userName+eq+%22a%22&startIndex=1&count=10&sortBy=name.familyName&sortOrder=descending",
+        "attributes=emails.value,urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager&excludedAttributes=groups",
+        "W/\"1\", \"2\"",
+    ];
+    let pieces = [
+        "%",
+        "%2",
+        "+",
+        "&",
+        "=",
+        "-",
+        ",",
+        "\"",
+        "W/",
+        "é",
+        "\u{0}",
+        "filter",
+        "9999999999999999999999",
+        ":",
+    ];
+    let mut state = 17_u64;
+    let mut next = move |bound: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % bound
+    };
+    for round in 0..20_000 {
+        let mut text: Vec<char> = corpus[round % corpus.len()].chars().collect();
+        for _ in 0..=next(3) {
+            let at = next(text.len() + 1);
+            match next(3) {
+                0 if at < text.len() => drop(text.remove(at)),
+                1 => text.truncate(at),
+                _ => drop(text.splice(at..at, pieces[next(pieces.len())].chars())),
+            }
+        }
+        fuzz_query(&text.into_iter().collect::<String>());
+    }
+}

@@ -297,3 +297,107 @@ fn reads_back_what_it_wrote_and_nothing_damaged() {
         );
     }
 }
+
+#[test]
+fn holds_documents_to_their_size() {
+    use crate::limits::DOCUMENT_BYTES_MAX;
+    use crate::patch::PatchRequest;
+    let add = |index: usize| {
+        let photo = format!("data:{index}{}", "\\\"".repeat(32_000 / 2));
+        let body =
+            format!(r#"{{"Operations":[{{"op":"add","path":"photos","value":"{photo}"}}]}}"#);
+        PatchRequest::parse(body.as_bytes()).unwrap()
+    };
+    let mut user = create(r#"{"userName":"a"}"#);
+    for index in 0..30 {
+        match add(index).apply_user(&user) {
+            Ok((next, _)) => user = next,
+            Err(error) => {
+                assert_eq!(error.to_scim().status, 413);
+                assert!(user.to_canonical().len() > DOCUMENT_BYTES_MAX);
+                assert_eq!(UserDocument::from_canonical(&user.to_canonical()), Ok(user));
+                return;
+            }
+        }
+    }
+    panic!("the document grew without limit");
+}
+
+/// The body of a fuzz target: what is accepted is canonical and reads back.
+fn fuzz_body(body: &[u8]) -> bool {
+    use crate::group::GroupDocument;
+    if let Ok((group, _)) = GroupDocument::parse_create(body) {
+        let again = GroupDocument::parse_create(&group.to_canonical()).map(|(group, _)| group);
+        assert_eq!(again.as_ref(), Ok(&group));
+        assert_eq!(
+            GroupDocument::from_canonical(&group.to_canonical()),
+            Ok(group)
+        );
+    }
+    let Ok(user) = UserDocument::parse_create(body) else {
+        return false;
+    };
+    let canonical = user.to_canonical();
+    assert_eq!(UserDocument::parse_create(&canonical).as_ref(), Ok(&user));
+    assert_eq!(UserDocument::from_canonical(&canonical).as_ref(), Ok(&user));
+    assert_eq!(
+        user.identifiers().len(),
+        email_values(user.object()).count().saturating_add(1)
+    );
+    true
+}
+
+#[test]
+fn survives_mutated_bodies() {
+    let corpus = [
+        r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a@d.example","active":"True","emails":[{"value":"a@d.example","primary":true}],"name":{"givenName":"x"}}"#,
+        r#"{"userName":"é","displayName":"x","members":[{"value":"1"},"2"],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":["m"],"department":""}}"#,
+        r#"{"displayName":"x","userName":["a"],"addresses":{"locality":"L"},"x509Certificates":[{"value":"AA=="}]}"#,
+    ];
+    let pieces = [
+        "\"",
+        "[",
+        "]",
+        "{",
+        "}",
+        "null",
+        "true",
+        "[]",
+        "{}",
+        "\"\"",
+        "a",
+        "@",
+        ":",
+        ",",
+        "value",
+        "userName",
+        "\\u200b",
+        "\\u0000",
+        "emails",
+        "primary",
+        "displayName",
+        "x",
+        "1",
+    ];
+    let mut state = 5_u64;
+    let mut next = move |bound: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % bound
+    };
+    let mut accepted = 0;
+    for round in 0..20_000 {
+        let mut text = String::from(corpus[round % corpus.len()]);
+        for _ in 0..=next(2) {
+            let (from, to) = (pieces[next(pieces.len())], pieces[next(pieces.len())]);
+            let found: Vec<usize> = text.match_indices(from).map(|(at, _)| at).collect();
+            if !found.is_empty() {
+                let at = found[next(found.len())];
+                text.replace_range(at..at + from.len(), to);
+            }
+        }
+        accepted += usize::from(fuzz_body(text.as_bytes()));
+    }
+    assert!(accepted > 500, "{accepted}");
+}
