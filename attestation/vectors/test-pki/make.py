@@ -161,6 +161,21 @@ def main():
           certificate(ark_key, ark, ark, ark_key, authority(None, ROOT_USAGE), 9))
     spoil("ark", "other-key", "root_pinned", certificate(other, ark, ark, other, authority(None, ROOT_USAGE), 1))
 
+    # A root that is pinned must still be a root: the test pins each of these.
+    def bad_root(case, check, **change):
+        arguments = dict(signer=ark_key, issuer=ark, subject=ark, key=ark_key, extensions=authority(None, ROOT_USAGE), serial=1)
+        spoil("pinned-ark", case, check, certificate(**(arguments | change)))
+
+    bad_root("name-of-amd", "root_profile", issuer="ARK-Genoa", subject="ARK-Genoa")
+    bad_root("name-of-other-line", "root_profile", issuer=f"ARK-{INFIX}Turin", subject=f"ARK-{INFIX}Turin")
+    bad_root("not-self-issued", "root_profile", issuer=ask)
+    bad_root("path-length-0", "root_profile", extensions=authority(0, ROOT_USAGE))
+    bad_root("usage-of-an-intermediate", "root_profile", extensions=authority(None, ASK_USAGE))
+    bad_root("p384-key", "root_profile", key=leaf_key)
+    bad_root("expired", "root_validity", dates=("240101000000Z", "250101000000Z"))
+    bad_root("not-yet-valid", "root_validity", dates=("300101000000Z", "491231235959Z"))
+    bad_root("other-signer", "root_signature", signer=other)
+
     bad_ask("no-path-length", "intermediate_profile", extensions=authority(None, ASK_USAGE))
     bad_ask("path-length-1", "intermediate_profile", extensions=authority(1, ASK_USAGE))
     bad_ask("not-a-ca", "intermediate_profile", extensions=authority(None, ASK_USAGE, ca=False))

@@ -76,15 +76,19 @@ fn evidence_of_one_anchor_never_satisfies_another() {
 fn each_spoiled_certificate_and_list_fails_exactly_the_check_it_is_about() {
     let cases: serde_json::Value = serde_json::from_slice(&read("test-pki/cases.json")).unwrap();
     let cases = cases.as_array().unwrap();
-    assert!(cases.len() >= 60, "{}", cases.len());
-    let anchor = TestAnchor::load();
+    assert!(cases.len() >= 72, "{}", cases.len());
     let report = sign(&fields(GENOA).encode_signed());
     for case in cases {
+        let mut anchor = TestAnchor::load();
         let id = case["id"].as_str().unwrap();
         let mut evidence = evidence(GENOA, report.clone());
         let spoiled = read(&format!("test-pki/{}", case["file"].as_str().unwrap()));
         match case["part"].as_str().unwrap() {
             "ark" => evidence.ark = spoiled,
+            "pinned-ark" => {
+                anchor = TestAnchor::pinning(&spoiled);
+                evidence.ark = spoiled;
+            }
             "ask" => evidence.ask = spoiled,
             "vcek" => evidence.vcek = spoiled,
             "crl" => evidence.crl = spoiled,
@@ -97,6 +101,26 @@ fn each_spoiled_certificate_and_list_fails_exactly_the_check_it_is_about() {
             [case["fails"].as_str().unwrap()],
             "{id}"
         );
+    }
+}
+
+#[test]
+fn refuses_every_byte_flip_and_truncation_of_a_revocation_list() {
+    let anchor = TestAnchor::load();
+    let evidence = evidence(GENOA, sign(&fields(GENOA).encode_signed()));
+    let refused = |crl: Vec<u8>| {
+        let evidence = Evidence {
+            crl,
+            ..evidence.clone()
+        };
+        let result = appraise(&anchor, &evidence, &policy(GENOA), &[0x11; 64], NOW_MS);
+        assert_eq!(result.unwrap_err().stage(), Stage::Chain);
+    };
+    for index in 0..evidence.crl.len() {
+        let mut crl = evidence.crl.clone();
+        crl[index] ^= 0x04;
+        refused(crl);
+        refused(evidence.crl[..index].to_vec());
     }
 }
 

@@ -33,6 +33,17 @@ impl TestAnchor {
     }
 }
 
+impl TestAnchor {
+    /// Pins another root for Genoa, whatever it is.
+    pub(super) fn pinning(root: &[u8]) -> Self {
+        let Self([_, turin]) = Self::load();
+        Self([
+            RootKey::new(ProductLine::Genoa, Sha256::digest(root).into()),
+            turin,
+        ])
+    }
+}
+
 impl Anchor for TestAnchor {
     const NAME: &'static str = "test PKI";
     const MODE: Mode = Mode::Emulated;
