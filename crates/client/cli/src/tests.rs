@@ -105,3 +105,215 @@ fn the_shipped_anchor_is_amds_whatever_the_file_says() {
     assert_eq!(anchor.roots().len(), 3);
     assert_eq!(Amd::MODE, chancery_verify::Mode::Amd);
 }
+
+/// A deployment file as a client pins it, of the given mode, at an address where nobody listens.
+fn deployment_file(folder: &files::tests::Folder, mode: chancery_verify::Mode) -> PathBuf {
+    let log = chancery_tlog::SignerKey::from_seed("demo.example/log", &[1; 32]).unwrap();
+    let witness = chancery_tlog::CosignerKey::from_seed("w.example", &[2; 32]).unwrap();
+    let release = chancery_dsse::SigningKey::from_seed([3; 32]);
+    let deployment =
+        chancery_client::Deployment::new(chancery_session::deployment::DeploymentParts {
+            deployment_id: [7; 32],
+            log_origin: "demo.example/log".to_owned(),
+            log_key: log.verifier().to_string(),
+            witness_policy: format!("witness w {}\nquorum w\n", witness.verifier()),
+            release_keys: vec![release.public_key().to_bytes()],
+            release_threshold: 1,
+            tls_roots_pem: "no certificate".to_owned(),
+            base: "https://localhost:1".to_owned(),
+            mode,
+        })
+        .unwrap();
+    let path = folder.path("deployment.json");
+    std::fs::write(&path, deployment.to_json()).unwrap();
+    path
+}
+
+async fn verified(args: &ContextArgs) -> Outcome {
+    let command = Command::Verify(VerifyArgs {
+        url: None,
+        hardware: false,
+        context: args.clone(),
+    });
+    dispatch(&command, &AmdSource).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_shipped_command_refuses_an_emulated_deployment_and_says_so_first() {
+    let folder = files::tests::Folder::new();
+    let args = ContextArgs {
+        deployment: Some(deployment_file(&folder, chancery_verify::Mode::Emulated)),
+        state: Some(folder.path("heads.json")),
+        ..ContextArgs::default()
+    };
+    let outcome = verified(&args).await;
+    assert!(!outcome.holds);
+    assert!(outcome.text.starts_with("EMULATED"), "{}", outcome.text);
+    assert!(
+        outcome.text.contains("✗ deployment mode"),
+        "{}",
+        outcome.text
+    );
+    // Nothing was even looked up: the mode is refused before any connection or file.
+    assert!(!folder.path("heads.json.lock").exists());
+}
+
+#[tokio::test]
+async fn a_deployment_without_usable_roots_is_refused() {
+    let folder = files::tests::Folder::new();
+    let args = ContextArgs {
+        deployment: Some(deployment_file(&folder, chancery_verify::Mode::Amd)),
+        state: Some(folder.path("heads.json")),
+        ..ContextArgs::default()
+    };
+    let outcome = verified(&args).await;
+    assert!(!outcome.holds);
+    assert!(
+        outcome.text.contains("the pinned tls roots are unusable"),
+        "{}",
+        outcome.text
+    );
+}
+
+#[test]
+fn a_ready_file_gives_deployment_tenant_and_key_and_options_win() {
+    let folder = files::tests::Folder::new();
+    deployment_file(&folder, chancery_verify::Mode::Amd);
+    std::fs::create_dir(folder.path("admin")).unwrap();
+    let key = create_signing_key(&folder.path("admin/admin.key")).unwrap();
+    let ready = r#"{"base":"https://localhost:1","deployment_file":"deployment.json",
+        "tenant":"demo","admin_dir":"admin","pids":{"up":1},"unknown":[1]}"#;
+    std::fs::write(folder.path("r.json"), ready).unwrap();
+    let args = ContextArgs {
+        ready_file: Some(folder.path("r.json")),
+        ..ContextArgs::default()
+    };
+    let context = context::Context::load(&args, &Environment::default()).unwrap();
+    assert_eq!(context.tenant().unwrap().as_str(), "demo");
+    assert_eq!(context.keys().unwrap()[0].id(), key.id());
+    assert!(context.genesis_path().is_none());
+
+    let args = ContextArgs {
+        tenant: Some("other".to_owned()),
+        ..args
+    };
+    let context = context::Context::load(&args, &Environment::default()).unwrap();
+    assert_eq!(context.tenant().unwrap().as_str(), "other");
+
+    let args = ContextArgs {
+        tenant: Some("Not A Slug".to_owned()),
+        ..args
+    };
+    let refused = context::Context::load(&args, &Environment::default());
+    assert!(matches!(
+        refused,
+        Err(CliError::ValueInvalid {
+            option: "--tenant",
+            ..
+        })
+    ));
+}
+
+#[test]
+fn a_broken_deployment_or_ready_file_is_refused_with_its_place() {
+    let folder = files::tests::Folder::new();
+    let path = deployment_file(&folder, chancery_verify::Mode::Amd);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(
+        &path,
+        text.replace("{\"version\":1", "{\"extra\":0,\"version\":1"),
+    )
+    .unwrap();
+    let args = ContextArgs {
+        deployment: Some(path),
+        ..ContextArgs::default()
+    };
+    let refused = context::Context::load(&args, &Environment::default());
+    assert!(matches!(refused, Err(CliError::DocumentInvalid { .. })));
+    std::fs::write(folder.path("r.json"), "{\"tenant\":1}").unwrap();
+    let args = ContextArgs {
+        ready_file: Some(folder.path("r.json")),
+        ..ContextArgs::default()
+    };
+    let refused = context::Context::load(&args, &Environment::default()).unwrap_err();
+    assert!(refused.to_string().contains("/tenant"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_delegation_is_written_signed_by_two_and_shown_without_any_connection() {
+    let folder = files::tests::Folder::new();
+    let deployment = deployment_file(&folder, chancery_verify::Mode::Amd);
+    let one = create_signing_key(&folder.path("one.key")).unwrap();
+    create_signing_key(&folder.path("two.key")).unwrap();
+    let recovery = create_recovery_key(&folder.path("recovery.key")).unwrap();
+    let genesis = sample_genesis(&one, recovery);
+    std::fs::write(folder.path("genesis.json"), genesis).unwrap();
+    let text = |name: &str| folder.path(name).display().to_string();
+    let line = |line: String| Cli::try_parse_from(line.split(' ').map(str::to_owned)).unwrap();
+
+    let new = format!(
+        "chancery delegation new --out {} --genesis {} --serial 1 --scope users.create --days 30",
+        text("d.json"),
+        text("genesis.json")
+    );
+    let outcome = dispatch(&line(new).command, &AmdSource).await.unwrap();
+    assert!(
+        outcome.text.contains("Automation may create users."),
+        "{}",
+        outcome.text
+    );
+    assert!(outcome.text.contains("Nothing is in force yet"));
+
+    for (document, out, key) in [("d.json", "d1", "one.key"), ("d1", "d2", "two.key")] {
+        let sign = format!(
+            "chancery delegation sign {} --out {} --deployment {} --key {}",
+            text(document),
+            text(out),
+            deployment.display(),
+            text(key)
+        );
+        let outcome = dispatch(&line(sign).command, &AmdSource).await.unwrap();
+        assert!(outcome.text.contains("not in force"), "{}", outcome.text);
+    }
+    let envelope =
+        chancery_dsse::Envelope::parse(&std::fs::read(folder.path("d2")).unwrap()).unwrap();
+    assert_eq!(envelope.unverified_signers().count(), 2);
+
+    let show = format!("chancery delegation show {}", text("d2"));
+    let outcome = dispatch(&line(show).command, &AmdSource).await.unwrap();
+    assert!(
+        outcome.text.contains("(not checked) of"),
+        "{}",
+        outcome.text
+    );
+    let unsigned = std::fs::read(folder.path("d.json")).unwrap();
+    assert_eq!(envelope.unverified_payload(), unsigned);
+}
+
+fn sample_genesis(
+    key: &chancery_dsse::SigningKey,
+    recovery_key: chancery_keyset::PublicKeyset,
+) -> Vec<u8> {
+    use chancery_authority::{
+        Admin, AdminSet, DeploymentId, Domain, Genesis, ReleaseRule, TenantSlug,
+    };
+    let admin = Admin {
+        name: "one".to_owned(),
+        key: key.public_key(),
+    };
+    let genesis = Genesis {
+        deployment: DeploymentId::from_bytes([7; 32]),
+        slug: TenantSlug::parse("demo").unwrap(),
+        created_ms: 0,
+        nonce: [1; 32],
+        admins: AdminSet::new(vec![admin], 1).unwrap(),
+        recovery_key,
+        domains: [Domain::parse("demo.example").unwrap()].into(),
+        idp: None,
+        protected_groups: [].into(),
+        protected_accounts: [].into(),
+        release_rule: ReleaseRule::FollowDeployment,
+        witness_policy_sha256: [2; 32],
+    };
+    genesis.sign(&[key]).unwrap().to_json()
+}

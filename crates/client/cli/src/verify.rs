@@ -80,8 +80,8 @@ fn verdict_text(holds: bool, count: usize, failed: usize, error: Option<&ClientE
     }
     let reason = error.map_or_else(String::new, |error| format!(" ({error})"));
     format!(
-        "REFUSED: {failed} of {count} checks failed{reason}. Nothing but the attestation request was \
-         sent; do not use this service."
+        "REFUSED: {failed} of {count} checks failed{reason}. Nothing of yours was sent; do not use \
+         this service."
     )
 }
 

@@ -1,6 +1,32 @@
 //! The attested client: no application byte before a full appraisal.
 //!
 //! Zone: client.
+//!
+//! # What it is
+//!
+//! A [`Connector`] takes a pinned [`Deployment`] to an [`AttestedConnection`]: TCP, a full TLS 1.3
+//! handshake under the pinned roots, the attestation request as the first bytes, the appraisal of the
+//! answer (`chancery-session`), and, if heads are remembered, the proof that the log extends them. Only
+//! then does a value exist that can send a request, and it is pinned to that one TLS connection: to
+//! connect again is to appraise again (I3). The checks of the way are a [`Checklist`] for a person.
+//!
+//! # What it is not
+//!
+//! It decides nothing about evidence, keeps no pool and never retries: whether a request that got no
+//! answer took effect, only the caller can find out. It trusts nothing on first use.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use chancery_client::{ClientError, Connector, Deployment, Request};
+//! use chancery_verify::Amd;
+//!
+//! async fn ask(deployment: &Deployment) -> Result<Vec<u8>, ClientError> {
+//!     let mut connection = Connector::new(Amd).connect(deployment, None).await?;
+//!     let response = connection.request(Request::get("/v1/tenants/demo")).await?;
+//!     Ok(response.body().to_vec())
+//! }
+//! ```
 
 #![forbid(unsafe_code)]
 
