@@ -149,6 +149,7 @@ impl<A: Anchor> Connector<A> {
             checklist.failed_with(ATTEST_CHECK, ATTEST_EXPECTED, error.to_string());
         })?;
         let response = read_response(&response, checklist)?;
+        self.check_proof_mode(&response, checklist)?;
         // Steps 4 to 8: the appraisal.
         let observed = observe(&channel, nonce, &response)?;
         let now_ms = (self.clock)();
@@ -192,6 +193,22 @@ impl<A: Anchor> Connector<A> {
             heads.advance(head).map_err(ClientError::Heads)?;
         }
         Ok(connection)
+    }
+
+    /// A proof by the epoch key is no answer to who asked for one by the secure processor.
+    fn check_proof_mode(
+        &self,
+        response: &AttestResponse,
+        checklist: &mut Checklist,
+    ) -> Result<(), ClientError> {
+        let (asked, got) = (self.mode, response.session_proof.mode());
+        if asked == got {
+            checklist.passed(PROOF_MODE_CHECK, asked.word(), got.word().to_owned());
+            Ok(())
+        } else {
+            checklist.failed_with(PROOF_MODE_CHECK, asked.word(), got.word().to_owned());
+            Err(ClientError::ProofModeDiffers { asked, got })
+        }
     }
 
     fn check_mode(
@@ -244,6 +261,9 @@ const TCP_CHECK: &str = "tcp_connection";
 /// The name of the check that there is an answer in the form of the protocol.
 const ATTEST_CHECK: &str = "attest_response";
 const ATTEST_EXPECTED: &str = "one response, status 200, the members of version 1";
+
+/// The name of the check that the session is proved in the way that was asked for.
+const PROOF_MODE_CHECK: &str = "session_proof_mode";
 
 /// Takes the lock on a thread that may wait, because its holder may be a task of this very thread.
 async fn lock(store: &HeadStore) -> Result<LockedHeads, ClientError> {

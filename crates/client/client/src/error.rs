@@ -5,7 +5,7 @@ use core::fmt;
 use std::io;
 
 use chancery_hybrid_kx::ConfigError;
-use chancery_session::{ExchangeError, SessionRefusal};
+use chancery_session::{ExchangeError, ProofMode, SessionRefusal};
 use chancery_verify::Mode;
 
 use crate::heads::HeadsError;
@@ -98,6 +98,13 @@ pub enum ClientError {
     },
     /// The attestation response is not what the protocol prescribes.
     AttestMalformed(ExchangeError),
+    /// The session was proved in another way than was asked for.
+    ProofModeDiffers {
+        /// The proof that was asked for.
+        asked: ProofMode,
+        /// The proof that came.
+        got: ProofMode,
+    },
     /// The evidence was refused.
     Appraisal(SessionRefusal),
     /// The log does not prove that it extends what this client remembers.
@@ -136,6 +143,12 @@ impl fmt::Display for ClientError {
                 write!(f, "the response is larger than {size_max} bytes")
             }
             Self::AttestMalformed(_) => f.write_str("the attestation response is malformed"),
+            Self::ProofModeDiffers { asked, got } => write!(
+                f,
+                "the session was proved by {} where {} was asked for",
+                got.word(),
+                asked.word()
+            ),
             Self::LogNotExtended => {
                 f.write_str("the log does not prove that it extends what was seen before")
             }
@@ -157,6 +170,7 @@ impl StdError for ClientError {
             Self::BaseInvalid
             | Self::ModeRefused { .. }
             | Self::LogNotExtended
+            | Self::ProofModeDiffers { .. }
             | Self::RequestInvalid
             | Self::RequestTooLarge
             | Self::AppraisalExpired

@@ -165,3 +165,67 @@ impl Scribe {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chancery_sealing::ExpandedEntropy;
+
+    fn world() -> (Key, Scribe, Tail, Vec<u8>) {
+        let key = Key::from_bytes([1; 32]);
+        let scribe = Scribe::new([2; 32], 5);
+        let mut tail = Tail::empty([3; 16]);
+        let mut entropy = ExpandedEntropy::new(Key::from_bytes([4; 32]));
+        let before = tail;
+        let record = scribe.write(&key, &mut tail, &7_u64, &mut entropy).unwrap();
+        (key, scribe, before, record)
+    }
+
+    #[test]
+    fn every_changed_bit_and_every_cut_is_refused() {
+        let (key, scribe, tail, record) = world();
+        let read = |bytes: &[u8]| scribe.read::<u64>(&key, &mut tail.clone(), bytes);
+        assert_eq!(read(&record), Ok(7));
+        for place in 0..record.len() {
+            for bit in 0..8 {
+                let mut spoilt = record.clone();
+                spoilt[place] ^= 1 << bit;
+                assert_eq!(read(&spoilt), Err(RecordError::NotAuthentic));
+            }
+            assert_eq!(read(&record[..place]), Err(RecordError::NotAuthentic));
+        }
+    }
+
+    #[test]
+    fn a_record_is_refused_at_every_other_place() {
+        let (key, scribe, tail, record) = world();
+        let mut later = tail;
+        later.pass(&record);
+        let places = [
+            later,
+            Tail::empty([9; 16]),
+            Tail {
+                last: [1; 32],
+                ..tail
+            },
+        ];
+        for mut place in places {
+            assert_eq!(
+                scribe.read::<u64>(&key, &mut place, &record),
+                Err(RecordError::NotAuthentic)
+            );
+        }
+        let foreign = Scribe::new([8; 32], 5);
+        assert_eq!(
+            foreign.read::<u64>(&key, &mut tail.clone(), &record),
+            Err(RecordError::NotAuthentic)
+        );
+        // The reader's own epoch does not matter: old epochs stay readable.
+        let newer = Scribe::new([2; 32], 6);
+        assert_eq!(newer.read::<u64>(&key, &mut tail.clone(), &record), Ok(7));
+        assert_eq!(
+            scribe.read::<(u64, u64)>(&key, &mut tail.clone(), &record),
+            Err(RecordError::Malformed)
+        );
+    }
+}

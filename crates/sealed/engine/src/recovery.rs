@@ -14,7 +14,7 @@ use chancery_directory::{Digest, EpochLeaf};
 
 use crate::chronicle::ChronicleError;
 use crate::decide::Settings;
-use crate::journal::{RecordError, StreamBytes};
+use crate::journal::{ROOT_STREAM, RecordError, StreamBytes};
 use crate::ledger::{LeafContext, Ledger};
 use crate::records::{RootItem, RootRecord, TenantRecord};
 use crate::resource::Event;
@@ -254,6 +254,26 @@ impl<R> Recovery<R> {
                 length: self.heads.get(id).map_or(0, |(length, _)| *length),
             })
             .collect()
+    }
+
+    /// Checks that the store holds no stream that the root stream does not speak of: such a stream
+    /// means that the root stream was cut.
+    ///
+    /// # Errors
+    /// [`RecoveryError::Incomplete`].
+    pub fn check_streams(
+        &self,
+        present: impl Iterator<Item = StreamBytes>,
+    ) -> Result<(), RecoveryError> {
+        let expected = self.expected_streams();
+        let known = |stream: StreamBytes| {
+            stream == ROOT_STREAM || expected.iter().any(|known| known.stream == stream)
+        };
+        if present.into_iter().all(known) {
+            Ok(())
+        } else {
+            Err(RecoveryError::Incomplete)
+        }
     }
 
     /// Takes in the next record of a tenant's stream.

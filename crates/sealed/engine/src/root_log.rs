@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use chancery_sealing::Key;
+use chancery_tlog::tile::{TileCoordinate, TileKind, encode_entry_bundle};
 use chancery_tlog::{Checkpoint, Hash, MerkleTree, SignerKey, TreeHead, VerifierKey, leaf_hash};
 
 /// Why a head was not signed.
@@ -95,6 +96,19 @@ impl RootLog {
         self.leaves
             .get(usize::try_from(index).ok()?)
             .map(Vec::as_slice)
+    }
+
+    /// A tile of hashes or a bundle of entries as C2SP tlog-tiles names it; none if the log has not
+    /// grown so far.
+    #[must_use]
+    pub fn tile(&self, coordinate: &TileCoordinate) -> Option<Vec<u8>> {
+        if coordinate.kind() != TileKind::Entries {
+            return self.tree.tile(coordinate);
+        }
+        let start = usize::try_from(coordinate.start()).ok()?;
+        let end = start.checked_add(usize::from(coordinate.width()))?;
+        let entries = self.leaves.get(start..end)?;
+        encode_entry_bundle(entries.iter().map(Vec::as_slice)).ok()
     }
 
     /// Signs the present head. The caller has made every leaf durable before (section 6 of the

@@ -11,6 +11,7 @@ use chancery_engine::{
 };
 use chancery_json::{Fields, Limits, Object, Value};
 use chancery_session::AttestRequest;
+use chancery_tlog::tile::TileCoordinate;
 use hyper::{Method, StatusCode};
 
 use crate::http::{Answer, Call, json, problem, retry_later, with_body};
@@ -53,11 +54,20 @@ async fn attest(service: &Arc<Service>, call: &Call) -> Answer {
     }
 }
 
-/// Answers `/log/…` and `/t/{tenant}/log/…`.
+/// Answers `/log/…`: the root log in C2SP tlog-tiles paths. It is public; a tile past the newest
+/// cosigned head may be served early, which binds nobody.
 #[must_use]
 pub fn log(service: &Service, call: &Call) -> Answer {
-    match (&call.method, call.path.as_str()) {
-        (&Method::GET, "/log/checkpoint") => service.commit.newest().map_or_else(
+    let absent = || problem(StatusCode::NOT_FOUND, "there is nothing at this path");
+    let Some(path) = call
+        .path
+        .strip_prefix("/log/")
+        .filter(|_| call.method == Method::GET)
+    else {
+        return absent();
+    };
+    if path == "checkpoint" {
+        return service.commit.newest().map_or_else(
             || {
                 problem(
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -68,9 +78,14 @@ pub fn log(service: &Service, call: &Call) -> Answer {
                 let note = newest.note().encode().into_bytes();
                 with_body(StatusCode::OK, "text/plain; charset=utf-8", note)
             },
-        ),
-        _ => problem(StatusCode::NOT_FOUND, "there is nothing at this path"),
+        );
     }
+    TileCoordinate::parse(path)
+        .ok()
+        .and_then(|coordinate| service.node.tile(&coordinate))
+        .map_or_else(absent, |tile| {
+            with_body(StatusCode::OK, "application/octet-stream", tile)
+        })
 }
 
 /// Answers `/v1/…`.

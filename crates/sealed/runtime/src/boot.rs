@@ -328,14 +328,9 @@ impl Loader<'_> {
                 .map_err(|error| refusal(&error))?;
         }
         let expected = recovery.expected_streams();
-        // A stream that no record speaks of means that the root stream was cut.
-        let known = |stream: &StreamHead| {
-            stream.stream.0 == ROOT_STREAM
-                || expected.iter().any(|known| known.stream == stream.stream.0)
-        };
-        if !streams.iter().all(known) {
-            return Err(RefusalCode::StoreIncomplete.into());
-        }
+        recovery
+            .check_streams(streams.iter().map(|stream| stream.stream.0))
+            .map_err(|error| refusal(&error))?;
         for stream in expected {
             let mut reader = StreamReader::new(store, StreamId(stream.stream));
             while let Some(record) = reader.next().await? {

@@ -17,6 +17,7 @@ use chancery_session::{
     report_data_session,
 };
 use chancery_tlog::CosignedCheckpoint;
+use chancery_tlog::tile::TileCoordinate;
 use chancery_verify::{Anchor, Evidence, Mode};
 use ring::digest::{SHA256, digest};
 
@@ -385,6 +386,16 @@ impl Node {
             )?,
             node: self.logged(current.index, newest.size())?,
         })
+    }
+
+    /// A tile of the root log.
+    #[must_use]
+    pub fn tile(&self, coordinate: &TileCoordinate) -> Option<Vec<u8>> {
+        self.parts
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .tile(coordinate)
     }
 
     fn logged(&self, index: u64, size: u64) -> Result<LoggedLeaf, NodeError> {

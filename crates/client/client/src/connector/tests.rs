@@ -101,6 +101,18 @@ async fn speaks_after_a_full_appraisal_in_both_modes() {
 }
 
 #[tokio::test]
+async fn refuses_a_weaker_proof_than_it_asked_for() {
+    let server = Server::start(Script::Downgrade).await;
+    let attempt = attempt(&server, &connector().with_mode(ProofMode::Hardware)).await;
+    assert_eq!(failed(&attempt), ["session_proof_mode"]);
+    assert_nothing_but_the_attest_request(&server);
+    assert!(matches!(
+        attempt.result,
+        Err(ClientError::ProofModeDiffers { .. })
+    ));
+}
+
+#[tokio::test]
 async fn tells_every_check_in_order_and_what_was_not_checked() {
     let server = Server::start(Script::Honest).await;
     let attempt = attempt(&server, &connector()).await;

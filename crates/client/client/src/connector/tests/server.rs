@@ -24,6 +24,8 @@ pub(super) enum Script {
     Honest,
     /// With genuine signatures over a changed session statement.
     Lie(fn(&mut SessionStatement)),
+    /// With a genuine proof by the epoch key, whatever was asked for.
+    Downgrade,
     /// With the very bytes of an earlier answer.
     Replay(Vec<u8>),
     /// With what another, genuine server answers to the same request (a relay).
@@ -208,6 +210,16 @@ impl Player {
                 .lock()
                 .unwrap()
                 .answer(&request, exporter, |_| {}),
+            Script::Downgrade => {
+                let weaker = AttestRequest {
+                    mode: chancery_session::ProofMode::Epoch,
+                    ..request
+                };
+                self.world
+                    .lock()
+                    .unwrap()
+                    .answer(&weaker, exporter, |_session| {})
+            }
             Script::Lie(lie) => self.world.lock().unwrap().answer(&request, exporter, *lie),
             Script::Replay(bytes) => bytes.clone(),
             Script::Relay(address, config) => relay(address, config, body).await,
