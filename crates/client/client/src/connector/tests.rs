@@ -132,9 +132,10 @@ async fn tells_every_check_in_order_and_what_was_not_checked() {
         "tls_leaf",
         "tls_group",
         "attest_response",
+        "session_proof_mode",
         "node_statement",
     ];
-    assert_eq!(names[..8], first);
+    assert_eq!(names[..9], first);
     for check in [
         "session_nonce",
         "session_exporter",
