@@ -1,0 +1,248 @@
+//! HTTP/1.1 as an identity provider speaks it, and the probe of the host's own port.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chancery_client::Endpoint;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, Uri};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::error::DevError;
+use crate::files;
+
+/// Largest body of an answer, in bytes: a group with a hundred thousand members.
+const BODY_SIZE_MAX: usize = 64 * 1024 * 1024;
+/// Longest wait for TCP and TLS.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(20);
+/// Longest wait for an answer; the runtime says 503 long before.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+/// Largest answer of the host's own port, in bytes.
+const PROBE_SIZE_MAX: u64 = 64 * 1024;
+/// Longest wait for the host's own port.
+const PROBE_TIME_MAX: Duration = Duration::from_secs(5);
+
+const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
+
+/// A SCIM service with a credential.
+#[derive(Clone)]
+pub(crate) struct Target {
+    host: String,
+    port: u16,
+    server_name: ServerName<'static>,
+    host_header: HeaderValue,
+    authorization: HeaderValue,
+    path: String,
+    tls: TlsConnector,
+}
+
+/// An answer, complete in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// Seconds after which to try again, if it says so.
+    pub(crate) retry_after_s: Option<u64>,
+    /// The body.
+    pub(crate) body: Bytes,
+}
+
+impl Target {
+    /// `scim_base` is `https://host[:port]/path`; `ca_file` is what is trusted, PEM.
+    pub(crate) fn new(scim_base: &str, token: &str, ca_file: &Path) -> Result<Self, DevError> {
+        let bad = |allowed| DevError::Value {
+            option: "the SCIM base",
+            allowed,
+        };
+        let uri: Uri = scim_base
+            .parse()
+            .map_err(|_invalid| bad("an https address"))?;
+        let authority = uri.authority().ok_or_else(|| bad("an https address"))?;
+        let endpoint = Endpoint::parse(&format!("https://{authority}"))?;
+        let host = endpoint.host().to_owned();
+        let server_name =
+            ServerName::try_from(host.clone()).map_err(|_invalid| bad("an https address"))?;
+        let secret = |text: &str| {
+            HeaderValue::try_from(text).map_err(|_invalid| DevError::Value {
+                option: "the SCIM token",
+                allowed: "visible ASCII",
+            })
+        };
+        let mut authorization = secret(&format!("Bearer {token}"))?;
+        authorization.set_sensitive(true);
+        let pem = String::from_utf8_lossy(&files::read(ca_file)?).into_owned();
+        let config = chancery_hybrid_kx::attested_client_config(&pem).map_err(|error| {
+            DevError::Document {
+                path: ca_file.to_owned(),
+                reason: error.to_string(),
+            }
+        })?;
+        Ok(Self {
+            host_header: secret(authority.as_str())?,
+            port: endpoint.port(),
+            host,
+            server_name,
+            authorization,
+            path: uri.path().trim_end_matches('/').to_owned(),
+            tls: TlsConnector::from(config),
+        })
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn connect(&self) -> Result<Connection<'_>, DevError> {
+        let connecting = async {
+            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            tcp.set_nodelay(true)?;
+            self.tls.connect(self.server_name.clone(), tcp).await
+        };
+        let stream = match timeout(CONNECT_TIME_MAX, connecting).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(DevError::Load(format!("cannot connect: {error}"))),
+            Err(_elapsed) => return Err(DevError::Load("cannot connect in time".to_owned())),
+        };
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let driver = tokio::spawn(async move {
+            // How it ended is told to whoever waits for an answer.
+            drop(connection.await);
+        });
+        Ok(Connection {
+            target: self,
+            sender,
+            driver,
+        })
+    }
+}
+
+fn broken(error: hyper::Error) -> DevError {
+    DevError::Load(format!("the connection broke: {error}"))
+}
+
+/// A connection that is kept alive.
+pub(crate) struct Connection<'a> {
+    target: &'a Target,
+    sender: SendRequest<Full<Bytes>>,
+    driver: JoinHandle<()>,
+}
+
+impl Connection<'_> {
+    /// Sends a request to a path below the SCIM base and reads the whole answer.
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Reply, DevError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.target.path))
+            .header(HOST, &self.target.host_header)
+            .header(AUTHORIZATION, &self.target.authorization)
+            .header(ACCEPT, SCIM_JSON)
+            .header(CONTENT_TYPE, SCIM_JSON)
+            .body(Full::new(body))
+            .map_err(|error| DevError::Load(format!("a request cannot be made: {error}")))?;
+        let exchange = async {
+            self.sender.ready().await.map_err(broken)?;
+            let response = self.sender.send_request(request).await.map_err(broken)?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, BODY_SIZE_MAX)
+                .collect()
+                .await
+                .map_err(|error| DevError::Load(format!("the connection broke: {error}")))?;
+            let retry_after = head.headers.get(RETRY_AFTER);
+            Ok(Reply {
+                status: head.status.as_u16(),
+                retry_after_s: retry_after
+                    .and_then(|value| value.to_str().ok())
+                    .and_then(|value| value.parse().ok()),
+                body: body.to_bytes(),
+            })
+        };
+        match timeout(ANSWER_TIME_MAX, exchange).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(DevError::Load("there was no answer in time".to_owned())),
+        }
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// The state of the runtime as the host's own port tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Health {
+    /// Stable name.
+    pub(crate) code: String,
+    /// One plain sentence.
+    pub(crate) sentence: String,
+}
+
+/// Asks the host's own port for the runtime's state; none if it does not answer in time.
+pub(crate) async fn health(address: SocketAddr) -> Option<Health> {
+    let asking = async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream
+            .take(PROBE_SIZE_MAX)
+            .read_to_end(&mut answer)
+            .await
+            .ok()?;
+        parse_health(&answer)
+    };
+    timeout(PROBE_TIME_MAX, asking).await.ok().flatten()
+}
+
+fn parse_health(answer: &[u8]) -> Option<Health> {
+    let text = std::str::from_utf8(answer).ok()?;
+    let (_, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = body.lines();
+    Some(Health {
+        code: lines.next()?.to_owned(),
+        sentence: lines.next()?.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_code_and_sentence_of_the_hosts_answer() {
+        let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 9\r\n\r\nstarting\nThe runtime is starting.\n";
+        let health = parse_health(answer).unwrap();
+        assert_eq!(health.code, "starting");
+        assert_eq!(health.sentence, "The runtime is starting.");
+        assert_eq!(parse_health(b"HTTP/1.1 200 OK\r\n\r\n"), None);
+        assert_eq!(parse_health(b"HTTP/1.1 200 OK\r\n\r\nserving\n"), None);
+        assert_eq!(parse_health(b""), None);
+    }
+
+    #[test]
+    fn refuses_a_base_that_is_no_https_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        for base in ["", "http://localhost/t", "/t/demo", "https://"] {
+            assert!(Target::new(base, "t", &ca).is_err(), "{base}");
+        }
+        let unreadable = Target::new("https://localhost:1/t/demo/scim/v2", "t", &ca);
+        assert!(matches!(unreadable, Err(DevError::FileRead { .. })));
+        std::fs::write(&ca, "no certificate").unwrap();
+        let empty = Target::new("https://localhost:1/t/demo/scim/v2", "t", &ca);
+        assert!(matches!(empty, Err(DevError::Document { .. })));
+    }
+}

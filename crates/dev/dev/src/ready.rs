@@ -1,0 +1,247 @@
+//! The ready file: what a client or a test needs to use a running service (design section 3.1).
+
+use std::path::{Path, PathBuf};
+
+use chancery_json::{Error, ErrorKind, Expected, Fields, Limits, Object, Value};
+
+use crate::error::DevError;
+use crate::files;
+
+/// The processes of a running service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pids {
+    /// The supervisor.
+    pub(crate) up: u32,
+    /// The host.
+    pub(crate) host: u32,
+    /// The runtime.
+    pub(crate) runtime: u32,
+    /// The emulated secure processor.
+    pub(crate) emulated_sp: u32,
+    /// The witnesses, the first one first.
+    pub(crate) witnesses: Vec<u32>,
+}
+
+/// The tenant of a running service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReadyTenant {
+    /// Its name.
+    pub(crate) slug: String,
+    /// The SCIM token.
+    pub(crate) scim_token: String,
+    /// Its admin's folder.
+    pub(crate) admin_folder: PathBuf,
+}
+
+/// A running service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ready {
+    /// `https://host:port`.
+    pub(crate) base: String,
+    /// The demo tenant, unless there is none.
+    pub(crate) tenant: Option<ReadyTenant>,
+    /// The certificate to trust, PEM.
+    pub(crate) ca_file: PathBuf,
+    /// What a client pins.
+    pub(crate) deployment_file: PathBuf,
+    /// The data folder.
+    pub(crate) data_folder: PathBuf,
+    /// Where the runtime runs.
+    pub(crate) tee: String,
+    /// The store's file.
+    pub(crate) store: PathBuf,
+    /// The processes.
+    pub(crate) pids: Pids,
+    /// The host's metrics.
+    pub(crate) metrics: String,
+}
+
+/// The SCIM base of a tenant.
+pub(crate) fn scim_base(base: &str, slug: &str) -> String {
+    format!("{base}/t/{slug}/scim/v2")
+}
+
+impl Ready {
+    /// The file's bytes.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        let path = |path: &Path| Value::from(path.display().to_string());
+        let of_tenant = |value: fn(&Self, &ReadyTenant) -> Value| {
+            self.tenant
+                .as_ref()
+                .map_or(Value::Null, |tenant| value(self, tenant))
+        };
+        let witnesses = self.pids.witnesses.iter();
+        let witnesses: Vec<Value> = witnesses.map(|pid| u64::from(*pid).into()).collect();
+        let pids = Object::new()
+            .with("up", u64::from(self.pids.up))
+            .with("host", u64::from(self.pids.host))
+            .with("runtime", u64::from(self.pids.runtime))
+            .with("emulated_sp", u64::from(self.pids.emulated_sp))
+            .with("witnesses", witnesses);
+        let mut bytes = Object::new()
+            .with("base", self.base.as_str())
+            .with("tenant", of_tenant(|_, tenant| tenant.slug.as_str().into()))
+            .with(
+                "scim_base",
+                of_tenant(|ready, tenant| scim_base(&ready.base, &tenant.slug).into()),
+            )
+            .with(
+                "scim_token",
+                of_tenant(|_, tenant| tenant.scim_token.as_str().into()),
+            )
+            .with("ca_file", path(&self.ca_file))
+            .with("deployment_file", path(&self.deployment_file))
+            .with(
+                "admin_dir",
+                of_tenant(|_, tenant| tenant.admin_folder.display().to_string().into()),
+            )
+            .with("data_dir", path(&self.data_folder))
+            .with("tee", self.tee.as_str())
+            .with("store", path(&self.store))
+            .with("oidc_issuer", Value::Null)
+            .with("pids", pids)
+            .with("metrics", self.metrics.as_str())
+            .to_bytes();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Reads a ready file.
+    pub(crate) fn read(path: &Path) -> Result<Self, DevError> {
+        let bytes = files::read(path)?;
+        Self::parse(&bytes).map_err(|error| DevError::Document {
+            path: path.to_owned(),
+            reason: error.describe(),
+        })
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let mut fields = Fields::parse(bytes, &Limits::DOCUMENT)?;
+        let slug = optional(&mut fields, "tenant")?;
+        let token = optional(&mut fields, "scim_token")?;
+        let admin_folder = optional(&mut fields, "admin_dir")?;
+        let tenant = match (slug, token, admin_folder) {
+            (Some(slug), Some(scim_token), Some(admin_folder)) => Some(ReadyTenant {
+                slug,
+                scim_token,
+                admin_folder: admin_folder.into(),
+            }),
+            _ => None,
+        };
+        // It follows from base and tenant.
+        optional(&mut fields, "scim_base")?;
+        optional(&mut fields, "oidc_issuer")?;
+        let mut pids = fields.take_object("pids")?;
+        let witnesses = pids.take_array("witnesses")?.into_iter();
+        let ready = Self {
+            base: fields.take_str("base")?,
+            tenant,
+            ca_file: fields.take_str("ca_file")?.into(),
+            deployment_file: fields.take_str("deployment_file")?.into(),
+            data_folder: fields.take_str("data_dir")?.into(),
+            tee: fields.take_str("tee")?,
+            store: fields.take_str("store")?.into(),
+            pids: Pids {
+                up: pid(pids.take_u64("up")?),
+                host: pid(pids.take_u64("host")?),
+                runtime: pid(pids.take_u64("runtime")?),
+                emulated_sp: pid(pids.take_u64("emulated_sp")?),
+                witnesses: witnesses
+                    .map(|witness| Ok(pid(witness.into_u64()?)))
+                    .collect::<Result<_, Error>>()?,
+            },
+            metrics: fields.take_str("metrics")?,
+        };
+        pids.finish()?;
+        fields.finish()?;
+        Ok(ready)
+    }
+}
+
+/// A text or null.
+fn optional(fields: &mut Fields, name: &str) -> Result<Option<String>, Error> {
+    let element = fields.take(name)?;
+    let pointer = element.pointer().to_owned();
+    match element.into_value() {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        _ => {
+            let expected = Expected::String;
+            Err(Error::new(ErrorKind::WrongType { expected }, pointer))
+        }
+    }
+}
+
+/// A number that is no process id becomes 0, which is no process of ours.
+fn pid(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> Ready {
+        Ready {
+            base: "https://localhost:8443".into(),
+            tenant: Some(ReadyTenant {
+                slug: "demo".into(),
+                scim_token: "t".into(),
+                admin_folder: "/d/admin/demo".into(),
+            }),
+            ca_file: "/d/ca.pem".into(),
+            deployment_file: "/d/deployment.json".into(),
+            data_folder: "/d".into(),
+            tee: "process".into(),
+            store: "/d/host/store.sqlite3".into(),
+            pids: Pids {
+                up: 1,
+                host: 2,
+                runtime: 3,
+                emulated_sp: 4,
+                witnesses: vec![5, 6, 7, 8],
+            },
+            metrics: "http://127.0.0.1:1/metrics".into(),
+        }
+    }
+
+    #[test]
+    fn has_exactly_the_members_of_the_design() {
+        let text = String::from_utf8(ready().to_json()).unwrap();
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"base":"https://localhost:8443","tenant":"demo","#,
+                r#""scim_base":"https://localhost:8443/t/demo/scim/v2","scim_token":"t","#,
+                r#""ca_file":"/d/ca.pem","deployment_file":"/d/deployment.json","#,
+                r#""admin_dir":"/d/admin/demo","data_dir":"/d","tee":"process","#,
+                r#""store":"/d/host/store.sqlite3","oidc_issuer":null,"#,
+                r#""pids":{"up":1,"host":2,"runtime":3,"emulated_sp":4,"witnesses":[5,6,7,8]},"#,
+                r#""metrics":"http://127.0.0.1:1/metrics"}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn reads_what_it_wrote_with_and_without_a_tenant() {
+        for tenant in [ready().tenant, None] {
+            let ready = Ready { tenant, ..ready() };
+            assert_eq!(Ready::parse(&ready.to_json()).unwrap(), ready);
+        }
+    }
+
+    #[test]
+    fn refuses_missing_and_unknown_members() {
+        let text = String::from_utf8(ready().to_json()).unwrap();
+        for spoiled in [
+            text.replace("\"tee\"", "\"tea\""),
+            text.replace("\"up\":1,", ""),
+            text.replace("\"up\":1,", "\"up\":1,\"down\":1,"),
+            text.replace("[5,", "[\"5\","),
+        ] {
+            assert_ne!(spoiled, text);
+            assert!(Ready::parse(spoiled.as_bytes()).is_err(), "{spoiled}");
+        }
+    }
+}
