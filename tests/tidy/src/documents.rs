@@ -140,6 +140,54 @@ pub fn links_resolve(library: &Library<'_>) -> Vec<String> {
     breaches
 }
 
+/// Each page under `docs/` can be reached by links from the README.
+#[must_use]
+pub fn pages_are_linked(library: &Library<'_>) -> Vec<String> {
+    let mut reached = BTreeSet::from(["README.md".to_owned()]);
+    let mut waiting = vec!["README.md".to_owned()];
+    while let Some(page) = waiting.pop() {
+        let text = library.text(&page).unwrap_or_default();
+        for (_, line) in prose(text) {
+            for target in links(line) {
+                let path = target.split('#').next().unwrap_or_default();
+                let resolved = resolve(&page, path).filter(|path| path.ends_with(".md"));
+                if let Some(next) = resolved
+                    && library.text(&next).is_some()
+                    && reached.insert(next.clone())
+                {
+                    waiting.push(next);
+                }
+            }
+        }
+    }
+    library
+        .documents()
+        .filter(|(file, _)| file.starts_with("docs/") && !reached.contains(*file))
+        .map(|(file, _)| format!("{file}: no page leads to it from the README"))
+        .collect()
+}
+
+/// Each page under `docs/` that a comment in the code names exists.
+#[must_use]
+pub fn comments_name_pages(library: &Library<'_>) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let sources = library.texts.iter();
+    for (file, text) in sources.filter(|(file, _)| file.ends_with(".rs")) {
+        for (line, number) in text.lines().zip(1_u32..) {
+            if !line.trim_start().starts_with("//") {
+                continue;
+            }
+            for token in code(line) {
+                let is_page = token.starts_with("docs/") && token.ends_with(".md");
+                if is_page && !library.holds(token) {
+                    breaches.push(format!("{file}:{number}: {token} does not exist"));
+                }
+            }
+        }
+    }
+    breaches
+}
+
 /// The folders that hold what documents speak of.
 const PLACES: [&str; 5] = ["crates/", "attestation/", "tests/", "docs/", ".ci/"];
 

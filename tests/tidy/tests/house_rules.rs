@@ -135,6 +135,8 @@ fn documents_link_and_name_what_is_there() {
     };
     none(&documents::links_resolve(&library));
     none(&documents::paths_exist(&library));
+    none(&documents::pages_are_linked(&library));
+    none(&documents::comments_name_pages(&library));
 }
 
 #[test]

@@ -67,6 +67,30 @@ fn finds_paths_and_functions_that_are_gone() {
 }
 
 #[test]
+fn finds_pages_that_nobody_links() {
+    let linked = [
+        ("README.md", "[a](docs/a.md#x)"),
+        (
+            "docs/a.md",
+            "[b](sub/b.md) [outside](https://example.com/docs/c.md)",
+        ),
+        ("docs/sub/b.md", "[a](../a.md)"),
+    ];
+    assert_eq!(check(pages_are_linked, &linked), 0);
+    let mut orphan = linked.to_vec();
+    orphan.push(("docs/c.md", "[a](a.md)"));
+    assert_eq!(check(pages_are_linked, &orphan), 1);
+}
+
+#[test]
+fn finds_comments_that_name_a_page_that_is_gone() {
+    let with = |text| check(comments_name_pages, &[("a.rs", text), ("docs/a.md", "")]);
+    assert_eq!(with("//! The bytes are in `docs/a.md`."), 0);
+    assert_eq!(with("//! The bytes are in `docs/b.md`."), 1);
+    assert_eq!(with("let text = \"`docs/b.md`\";"), 0);
+}
+
+#[test]
 fn pages_beside_vectors_may_speak_of_other_repositories() {
     let page = [("crates/core/a/vectors/x/README.md", "`tests/theirs.py`")];
     assert_eq!(check(paths_exist, &page), 0);
