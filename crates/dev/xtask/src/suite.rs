@@ -23,9 +23,9 @@ const USUAL: [Step; 8] = [
     ("format", format),
     ("lints", lints),
     ("documentation", documentation),
-    ("programs", programs),
+    ("programs and tests are built", programs),
     ("shipped programs are free of the emulation", shipped),
-    ("tests", tests),
+    ("tests pass", tests),
     ("dependencies", dependencies),
 ];
 
@@ -122,11 +122,12 @@ fn documentation(place: &Place, _: &mut Tally) -> Result<(), String> {
     step::run(command)
 }
 
-/// The end-to-end tests start the real programs, which `cargo test` alone would not build for them.
+/// The end-to-end tests start the real programs, which `cargo test` alone would not all build. With all targets together the
+/// dependencies get the features that the tests need, so that nothing is compiled twice.
 fn programs(place: &Place, _: &mut Tally) -> Result<(), String> {
     step::run(offline(
         place,
-        &["build", "--workspace", "--bins", "--locked"],
+        &["build", "--workspace", "--all-targets", "--locked"],
     ))
 }
 
