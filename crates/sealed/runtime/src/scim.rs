@@ -15,7 +15,7 @@ use chancery_scim::{
     EntityTags, Error, GroupDocument, ListQuery, PatchRequest, ResourceKind, ScimError,
     UserDocument,
 };
-use hyper::header::{AUTHORIZATION, HOST, IF_MATCH, IF_NONE_MATCH};
+use hyper::header::{AGE, AUTHORIZATION, HOST, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use hyper::{Method, StatusCode};
 
 use crate::http::{Answer, Call, retry_later, unauthorized, with_body};
@@ -26,6 +26,9 @@ use answers::{failure, not_modified, rendered, written};
 
 /// The media type of RFC 7644 section 8.1.
 const MEDIA_TYPE: &str = "application/scim+json";
+
+/// Age of a quorum up to which what is read counts as current: two heartbeats, in microseconds.
+const FRESH_US_MAX: u64 = 60 * 1_000_000;
 
 /// A call that a live credential of the tenant makes.
 struct Caller {
@@ -63,7 +66,21 @@ pub async fn answer(service: &Arc<Service>, call: &Call) -> Answer {
         }
     };
     let result = dispatch(service, call, &caller).await;
-    result.unwrap_or_else(|failed| failure(&failed))
+    let mut answer = result.unwrap_or_else(|failed| failure(&failed));
+    if call.method == Method::GET {
+        show_age(&mut answer, service.quorum_age_us());
+    }
+    answer
+}
+
+/// Without a fresh quorum reads still answer, and say how old what they show may be (RFC 9111
+/// section 5.1).
+fn show_age(answer: &mut Answer, age_us: u64) {
+    if age_us > FRESH_US_MAX {
+        answer
+            .headers_mut()
+            .insert(AGE, HeaderValue::from(age_us / 1_000_000));
+    }
 }
 
 async fn dispatch(
