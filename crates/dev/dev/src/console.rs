@@ -27,11 +27,6 @@ impl Console {
         }
     }
 
-    /// Whether a program reads.
-    pub(crate) const fn is_json(&self) -> bool {
-        self.json
-    }
-
     fn shows_progress(&self) -> bool {
         !self.json && std::io::stderr().is_terminal()
     }
@@ -75,7 +70,7 @@ impl Console {
     }
 
     /// One thing that happened: a line of words, or of JSON with `event`, `message` and `members`.
-    pub(crate) fn event(&self, event: &str, message: &str, members: Object) {
+    pub(crate) fn event(&self, event: &str, message: &str, members: &Object) {
         if !self.json {
             self.text(message);
             return;
@@ -89,7 +84,7 @@ impl Console {
 
     /// One thing that happened, with nothing more to say of it.
     pub(crate) fn say(&self, event: &str, message: &str) {
-        self.event(event, message, Object::new());
+        self.event(event, message, &Object::new());
     }
 
     /// Words, for a person alone.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,7 +36,6 @@ const PROBE_TIME_MAX: Duration = Duration::from_secs(5);
 const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
 
 /// A SCIM service with a credential.
-#[derive(Clone)]
 pub(crate) struct Target {
     host: String,
     port: u16,
@@ -59,7 +59,7 @@ pub(crate) struct Reply {
 
 impl Target {
     /// `scim_base` is `https://host[:port]/path`; `ca_file` is what is trusted, PEM.
-    pub(crate) fn new(scim_base: &str, token: &str, ca_file: &Path) -> Result<Self, DevError> {
+    pub(crate) fn new(scim_base: &str, token: &str, ca_file: &Path) -> Result<Arc<Self>, DevError> {
         let bad = |allowed| DevError::Value {
             option: "the SCIM base",
             allowed,
@@ -87,7 +87,7 @@ impl Target {
                 reason: error.to_string(),
             }
         })?;
-        Ok(Self {
+        Ok(Arc::new(Self {
             host_header: secret(authority.as_str())?,
             port: endpoint.port(),
             host,
@@ -95,11 +95,11 @@ impl Target {
             authorization,
             path: uri.path().trim_end_matches('/').to_owned(),
             tls: TlsConnector::from(config),
-        })
+        }))
     }
 
     /// Opens a connection.
-    pub(crate) async fn connect(&self) -> Result<Connection<'_>, DevError> {
+    pub(crate) async fn connect(self: &Arc<Self>) -> Result<Connection, DevError> {
         let connecting = async {
             let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
             tcp.set_nodelay(true)?;
@@ -110,31 +110,33 @@ impl Target {
             Ok(Err(error)) => return Err(DevError::Load(format!("cannot connect: {error}"))),
             Err(_elapsed) => return Err(DevError::Load("cannot connect in time".to_owned())),
         };
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (sender, connection) = handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| broken(&error))?;
         let driver = tokio::spawn(async move {
             // How it ended is told to whoever waits for an answer.
             drop(connection.await);
         });
         Ok(Connection {
-            target: self,
+            target: Arc::clone(self),
             sender,
             driver,
         })
     }
 }
 
-fn broken(error: hyper::Error) -> DevError {
+fn broken(error: &hyper::Error) -> DevError {
     DevError::Load(format!("the connection broke: {error}"))
 }
 
 /// A connection that is kept alive.
-pub(crate) struct Connection<'a> {
-    target: &'a Target,
+pub(crate) struct Connection {
+    target: Arc<Target>,
     sender: SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
 }
 
-impl Connection<'_> {
+impl Connection {
     /// Sends a request to a path below the SCIM base and reads the whole answer.
     pub(crate) async fn send(
         &mut self,
@@ -152,8 +154,12 @@ impl Connection<'_> {
             .body(Full::new(body))
             .map_err(|error| DevError::Load(format!("a request cannot be made: {error}")))?;
         let exchange = async {
-            self.sender.ready().await.map_err(broken)?;
-            let response = self.sender.send_request(request).await.map_err(broken)?;
+            self.sender.ready().await.map_err(|error| broken(&error))?;
+            let response = self
+                .sender
+                .send_request(request)
+                .await
+                .map_err(|error| broken(&error))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, BODY_SIZE_MAX)
                 .collect()
@@ -175,7 +181,7 @@ impl Connection<'_> {
     }
 }
 
-impl Drop for Connection<'_> {
+impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
     }
@@ -192,9 +198,26 @@ pub(crate) struct Health {
 
 /// Asks the host's own port for the runtime's state; none if it does not answer in time.
 pub(crate) async fn health(address: SocketAddr) -> Option<Health> {
+    parse_health(&probe(address, "/healthz").await?)
+}
+
+/// Asks the host's own port for its numbers; none if it does not answer in time.
+pub(crate) async fn metrics(address: SocketAddr) -> Option<String> {
+    String::from_utf8(probe(address, "/metrics").await?).ok()
+}
+
+/// The value of one sample, such as `chancery_batches_total`, in the text of the metrics.
+pub(crate) fn sample(metrics: &str, name: &str) -> Option<f64> {
+    let mut lines = metrics.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    value.trim().parse().ok()
+}
+
+async fn probe(address: SocketAddr, path: &str) -> Option<Vec<u8>> {
     let asking = async {
         let mut stream = TcpStream::connect(address).await.ok()?;
-        let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         stream
@@ -202,7 +225,7 @@ pub(crate) async fn health(address: SocketAddr) -> Option<Health> {
             .read_to_end(&mut answer)
             .await
             .ok()?;
-        parse_health(&answer)
+        Some(answer)
     };
     timeout(PROBE_TIME_MAX, asking).await.ok().flatten()
 }
@@ -230,6 +253,16 @@ mod tests {
         assert_eq!(parse_health(b"HTTP/1.1 200 OK\r\n\r\n"), None);
         assert_eq!(parse_health(b"HTTP/1.1 200 OK\r\n\r\nserving\n"), None);
         assert_eq!(parse_health(b""), None);
+    }
+
+    #[test]
+    fn finds_a_sample_by_its_whole_name() {
+        let text =
+            "HTTP/1.1 200 OK\r\n\r\n# TYPE a counter\na_total 3\na_b_total 4\nc{d=\"e\"} 1.5\n";
+        assert_eq!(sample(text, "a_total"), Some(3.0));
+        assert_eq!(sample(text, "a_b_total"), Some(4.0));
+        assert_eq!(sample(text, "c{d=\"e\"}"), Some(1.5));
+        assert_eq!(sample(text, "a"), None);
     }
 
     #[test]

@@ -296,7 +296,7 @@ impl<'a> Supervisor<'a> {
                 let members = Object::new()
                     .with("child", role.to_string())
                     .with("last_line", last);
-                self.console.event("ended", &message, members);
+                self.console.event("ended", &message, &members);
                 self.schedule(role);
                 Change::Ended
             }
@@ -345,7 +345,7 @@ impl<'a> Supervisor<'a> {
                     members = members.with("runtime_pid", u64::from(runtime));
                     message = format!("{message}, the runtime as process {runtime}");
                 }
-                self.console.event("running", &message, members);
+                self.console.event("running", &message, &members);
                 Change::Ready(role)
             }
             Some(change) => change,
@@ -409,7 +409,7 @@ impl<'a> Supervisor<'a> {
                     .with("child", "runtime")
                     .with("last_line", self.last_log_line(Role::Processor));
                 let message = format!("the runtime ended with {status}");
-                self.console.event("ended", &message, members);
+                self.console.event("ended", &message, &members);
                 Some(Change::Ended)
             }
             _ => None,
