@@ -11,6 +11,7 @@ mod users;
 
 use chancery_authority::DeploymentId;
 use chancery_dsse::PublicKey;
+use chancery_scim::EntityTags;
 use chancery_sealing::Key;
 
 use alloc::vec::Vec;
@@ -51,11 +52,11 @@ pub(crate) fn tenant(
                 TenantAct::CreateUser(new) => users::create(head, &by, new),
                 TenantAct::ReplaceUser(update) => users::replace(head, &by, &update),
                 TenantAct::PatchUser(update) => users::patch(head, &by, &update),
-                TenantAct::DeleteUser(update) => users::delete(head, &by, update),
+                TenantAct::DeleteUser(update) => users::delete(head, &by, &update),
                 TenantAct::CreateGroup(new) => groups::create(head, &by, new),
                 TenantAct::ReplaceGroup(update) => groups::replace(head, &by, &update),
                 TenantAct::PatchGroup(update) => groups::patch(head, &by, &update),
-                TenantAct::DeleteGroup(update) => groups::delete(head, &by, update),
+                TenantAct::DeleteGroup(update) => groups::delete(head, &by, &update),
                 // An admin's act needs an admin's signature, never a token.
                 TenantAct::Signed { .. } => Err(Refusal::Unauthorized),
             }
@@ -76,5 +77,15 @@ pub(crate) fn tenant(
             admin::signed(settings, head, now_ms, &signed, name, &fresh)
         }
         (Authority::Admin { .. }, _) => Err(Refusal::Unsupported),
+    }
+}
+
+/// Refuses a change of another version than the client named (RFC 7644 section 3.14).
+fn expect_version(if_match: Option<&EntityTags>, version: u64) -> Result<(), Refusal> {
+    match if_match {
+        Some(tags) if !tags.matches(&crate::version_text(version)) => {
+            Err(chancery_scim::Error::Precondition.into())
+        }
+        Some(_) | None => Ok(()),
     }
 }

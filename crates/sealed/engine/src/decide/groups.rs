@@ -12,6 +12,7 @@ use chancery_sealing::Key;
 
 use super::authority::{Caller, Grant, managed_group};
 use super::booking::{Booking, Warrant};
+use super::expect_version;
 use crate::act::{Answer, Refusal, Update};
 use crate::id::ResourceId;
 use crate::prepare::{Draws, NewGroup};
@@ -95,9 +96,7 @@ fn current(
         by.may(&head.registry, Scope::GroupsMembership)?;
     }
     let group = head.registry.groups().get(id).ok_or(Error::NotFound)?;
-    if if_match.is_some_and(|tags| !tags.matches(&crate::version_text(group.version))) {
-        return Err(Error::Precondition.into());
-    }
+    expect_version(if_match, group.version)?;
     Ok((
         Arc::clone(group),
         GroupDocument::from_canonical(&group.document)?,
@@ -272,7 +271,7 @@ fn permitted(
     grant.ok_or(Refusal::Internal)
 }
 
-pub(super) fn delete(head: &mut Tenant, by: &Caller, update: Update<()>) -> Outcome {
+pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Outcome {
     let grant = by.may(&head.registry, Scope::GroupsManage)?;
     let group = Arc::clone(
         head.registry
@@ -280,12 +279,7 @@ pub(super) fn delete(head: &mut Tenant, by: &Caller, update: Update<()>) -> Outc
             .get(update.id)
             .ok_or(Error::NotFound)?,
     );
-    if update
-        .if_match
-        .is_some_and(|tags| !tags.matches(&crate::version_text(group.version)))
-    {
-        return Err(Error::Precondition.into());
-    }
+    expect_version(update.if_match.as_ref(), group.version)?;
     let document = GroupDocument::from_canonical(&group.document)?;
     managed_group(&head.registry, document.display_name())?;
     let draws = Draws::new(&update.fresh);

@@ -11,6 +11,7 @@ use chancery_sealing::Key;
 
 use super::authority::{Caller, Grant, open_account};
 use super::booking::{Booking, Warrant};
+use super::expect_version;
 use crate::act::{Answer, Refusal, Update};
 use crate::id::ResourceId;
 use crate::prepare::{Draws, NewUser, keyset};
@@ -95,9 +96,7 @@ fn current(
         by.may(&head.registry, Scope::UsersSuspend)?;
     }
     let user = head.registry.users().get(id).ok_or(Error::NotFound)?;
-    if if_match.is_some_and(|tags| !tags.matches(&crate::version_text(user.version))) {
-        return Err(Error::Precondition.into());
-    }
+    expect_version(if_match, user.version)?;
     Ok((
         Arc::clone(user),
         UserDocument::from_canonical(&user.document)?,
@@ -253,7 +252,7 @@ fn permitted(
     grant.ok_or(Refusal::Internal)
 }
 
-pub(super) fn delete(head: &mut Tenant, by: &Caller, update: Update<()>) -> Outcome {
+pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Outcome {
     let grant = by.may(&head.registry, Scope::UsersDelete)?;
     let user = Arc::clone(
         head.registry
@@ -261,12 +260,7 @@ pub(super) fn delete(head: &mut Tenant, by: &Caller, update: Update<()>) -> Outc
             .get(update.id)
             .ok_or(Error::NotFound)?,
     );
-    if update
-        .if_match
-        .is_some_and(|tags| !tags.matches(&crate::version_text(user.version)))
-    {
-        return Err(Error::Precondition.into());
-    }
+    expect_version(update.if_match.as_ref(), user.version)?;
     open_account(&head.registry, &user.keys.user_name)?;
     let groups: Vec<_> = head.registry.groups_of(user.id).map(Arc::clone).collect();
     let draws = Draws::new(&update.fresh);
