@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
@@ -18,6 +18,8 @@ use crate::service::Service;
 
 /// Largest body of a request in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How much of a body over that limit is read and thrown away before the connection is closed.
+const DISCARDED_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
 /// How long a request's body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Seconds after which a client may try again.
@@ -128,19 +130,17 @@ async fn route(
         ));
     }
     let (head, body) = request.into_parts();
-    let body =
-        tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
-    let body = match body {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+    let body = match tokio::time::timeout(BODY_TIMEOUT, whole(body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(BodyFault::TooLong)) => {
             let text = format!("the body is larger than {BODY_BYTES_MAX} bytes");
             return closing(if class == Class::Scim {
-                scim::error(StatusCode::PAYLOAD_TOO_LARGE, &text)
+                scim::too_long(&text)
             } else {
                 problem(StatusCode::PAYLOAD_TOO_LARGE, &text)
             });
         }
-        Ok(Err(_)) | Err(_) => {
+        Ok(Err(BodyFault::Broken)) | Err(_) => {
             return closing(problem(
                 StatusCode::BAD_REQUEST,
                 "the body did not arrive whole",
@@ -162,6 +162,37 @@ async fn route(
         Class::Log => attested::log(service, &call),
         Class::Other => problem(StatusCode::NOT_FOUND, "there is nothing at this path"),
     }
+}
+
+enum BodyFault {
+    TooLong,
+    Broken,
+}
+
+/// Reads a body. One that is too long is read to its end and thrown away: a sender whose connection
+/// is closed while it still writes never sees the answer.
+async fn whole(mut body: Incoming) -> Result<Bytes, BodyFault> {
+    let mut bytes = Vec::new();
+    let mut size = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_broken| BodyFault::Broken)?;
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        size = size.saturating_add(data.len());
+        if size > DISCARDED_BYTES_MAX {
+            break;
+        }
+        if size > BODY_BYTES_MAX {
+            bytes = Vec::new();
+        } else {
+            bytes.extend_from_slice(data);
+        }
+    }
+    if size > BODY_BYTES_MAX {
+        return Err(BodyFault::TooLong);
+    }
+    Ok(Bytes::from(bytes))
 }
 
 fn has_two_meanings(headers: &HeaderMap) -> bool {

@@ -21,7 +21,7 @@ use hyper::{Method, StatusCode};
 use crate::http::{Answer, Call, retry_later, unauthorized, with_body};
 use crate::service::{ActFailure, Service};
 
-pub use answers::error;
+pub use answers::{error, too_long};
 use answers::{failure, not_modified, rendered, written};
 
 /// The media type of RFC 7644 section 8.1.

@@ -18,6 +18,12 @@ pub fn error(status: StatusCode, detail: &str) -> Answer {
     body(&scim_problem(status, detail))
 }
 
+/// A body over the limit. RFC 7644 section 3.12 has no type for size; 413 belongs to Bulk alone there.
+#[must_use]
+pub fn too_long(detail: &str) -> Answer {
+    body(&ScimError::new(400, Some(ScimType::InvalidSyntax), detail))
+}
+
 pub(super) fn scim_error(refused: &Error) -> Answer {
     body(&refused.to_scim())
 }
