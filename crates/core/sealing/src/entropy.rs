@@ -8,7 +8,10 @@ use crate::key::{Key, TAG_LENGTH};
 ///
 /// Key generation stops on it (I10); it is never replaced by weaker bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "sources outside this crate report it")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "sources outside this crate report it"
+)]
 pub struct EntropyError;
 
 impl fmt::Display for EntropyError {

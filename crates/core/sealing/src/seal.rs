@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use zeroize::Zeroize as _;
 
 use crate::entropy::{Entropy, EntropyError};
 use crate::key::Key;
@@ -15,8 +16,11 @@ const SALT_LENGTH: usize = 32;
 /// Bytes of an AES-GCM tag.
 const GCM_TAG_LENGTH: usize = 16;
 
+/// Bytes before the ciphertext: version and salt.
+const HEAD_LENGTH: usize = 1 + SALT_LENGTH;
+
 /// Bytes that [`seal`] adds to a plaintext: version, salt and tag.
-pub const SEAL_OVERHEAD: usize = 1 + SALT_LENGTH + GCM_TAG_LENGTH;
+pub const SEAL_OVERHEAD: usize = HEAD_LENGTH + GCM_TAG_LENGTH;
 
 /// Why a record could not be sealed or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,15 +68,23 @@ pub fn seal(
 ) -> Result<Vec<u8>, SealError> {
     let mut salt = [0_u8; SALT_LENGTH];
     entropy.fill(&mut salt)?;
+    let cipher = message_key(key, purpose, &salt)?;
+    // The plaintext is encrypted where it stands: the buffer never grows, so no freed memory holds it.
     let mut record = Vec::with_capacity(plaintext.len().saturating_add(SEAL_OVERHEAD));
     record.push(VERSION);
     record.extend_from_slice(&salt);
-    let mut body = plaintext.to_vec();
-    message_key(key, purpose, &salt)?
-        .seal_in_place_append_tag(zero_nonce(), Aad::from(associated), &mut body)
-        .map_err(|_unspecified| SealError::TooLong)?;
-    record.append(&mut body);
-    Ok(record)
+    record.extend_from_slice(plaintext);
+    let body = record.get_mut(HEAD_LENGTH..).unwrap_or_default();
+    match cipher.seal_in_place_separate_tag(zero_nonce(), Aad::from(associated), body) {
+        Ok(tag) => {
+            record.extend_from_slice(tag.as_ref());
+            Ok(record)
+        }
+        Err(_unspecified) => {
+            record.zeroize();
+            Err(SealError::TooLong)
+        }
+    }
 }
 
 /// Opens what [`seal`] made for the same `key`, `purpose` and `associated`.
@@ -93,12 +105,19 @@ pub fn open(
         .split_first_chunk::<SALT_LENGTH>()
         .ok_or(SealError::Malformed)?;
     let mut body = body.to_vec();
-    let length = message_key(key, purpose, salt)?
+    let opened = message_key(key, purpose, salt)?
         .open_in_place(zero_nonce(), Aad::from(associated), &mut body)
-        .map_err(|_unspecified| SealError::NotAuthentic)?
-        .len();
-    body.truncate(length);
-    Ok(body)
+        .map(|plaintext| plaintext.len());
+    match opened {
+        Ok(length) => {
+            body.truncate(length);
+            Ok(body)
+        }
+        Err(_unspecified) => {
+            body.zeroize();
+            Err(SealError::NotAuthentic)
+        }
+    }
 }
 
 fn message_key(
@@ -202,5 +221,13 @@ mod tests {
         let second = seal(&key, "test/v1", b"", b"same", &mut entropy).unwrap();
         assert_ne!(first, second);
         assert_eq!(first.len(), 4 + SEAL_OVERHEAD);
+    }
+
+    #[test]
+    fn the_buffer_is_never_moved_with_plaintext_in_it() {
+        let key = Key::from_bytes([9; 32]);
+        let plaintext = [7; 1000];
+        let record = seal(&key, "test/v1", b"", &plaintext, &mut Counter(0)).unwrap();
+        assert_eq!(record.capacity(), plaintext.len() + SEAL_OVERHEAD);
     }
 }
