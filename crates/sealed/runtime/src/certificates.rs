@@ -18,6 +18,9 @@ const LEAF_LIFE_S: u64 = 90 * 24 * 3600;
 /// How far the beginning of validity lies in the past, for clients whose clock is behind: one hour.
 const BACKDATE_S: u64 = 3600;
 
+/// The last second that a certificate can carry: 9999-12-31T23:59:59Z (RFC 5280 section 4.1.2.5).
+const LAST_S: u64 = 253_402_300_799;
+
 /// Keys and the authority's certificate, as they are kept in the sealed journal.
 pub struct TlsKeys {
     /// PKCS#8 of the authority's P-256 key.
@@ -49,11 +52,22 @@ pub struct ServedCertificate {
 
 /// A key or certificate could not be made or read.
 #[derive(Debug)]
-pub struct CertificateError(rcgen::Error);
+#[non_exhaustive]
+pub enum CertificateError {
+    /// A key cannot be read or used, or a name cannot stand in a certificate.
+    Made(rcgen::Error),
+    /// The host's clock gives a time that no certificate can carry.
+    Time,
+}
 
 impl std::fmt::Display for CertificateError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "a TLS certificate could not be made: {}", self.0)
+        match self {
+            Self::Made(error) => {
+                write!(formatter, "a TLS certificate could not be made: {error}")
+            }
+            Self::Time => formatter.write_str("the time is past what a certificate can carry"),
+        }
     }
 }
 
@@ -61,7 +75,7 @@ impl std::error::Error for CertificateError {}
 
 impl From<rcgen::Error> for CertificateError {
     fn from(error: rcgen::Error) -> Self {
-        Self(error)
+        Self::Made(error)
     }
 }
 
@@ -73,7 +87,7 @@ impl TlsKeys {
     pub fn generate(service: &str, now_ms: u64) -> Result<Self, CertificateError> {
         let authority = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let leaf = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let certificate = authority_params(service, now_ms).self_signed(&authority)?;
+        let certificate = authority_params(service, now_ms)?.self_signed(&authority)?;
         Ok(Self {
             authority_key: Zeroizing::new(authority.serialize_der()),
             authority_certificate: certificate.der().to_vec(),
@@ -93,7 +107,7 @@ impl TlsKeys {
     ) -> Result<ServedCertificate, CertificateError> {
         let leaf = read_key(&self.leaf_key)?;
         let issuer = Issuer::new(
-            authority_params(service, now_ms),
+            authority_params(service, now_ms)?,
             read_key(&self.authority_key)?,
         );
         let mut params = CertificateParams::default();
@@ -105,7 +119,7 @@ impl TlsKeys {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        set_validity(&mut params, now_ms, LEAF_LIFE_S);
+        set_validity(&mut params, now_ms, LEAF_LIFE_S)?;
         let certificate = params.signed_by(&leaf, &issuer)?;
         let authority = CertificateDer::from(self.authority_certificate.clone());
         let digest = ring::digest::digest(&ring::digest::SHA256, &leaf.subject_public_key_info());
@@ -131,13 +145,13 @@ fn read_key(pkcs8: &[u8]) -> Result<KeyPair, CertificateError> {
     )?)
 }
 
-fn authority_params(service: &str, now_ms: u64) -> CertificateParams {
+fn authority_params(service: &str, now_ms: u64) -> Result<CertificateParams, CertificateError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = common_name(&format!("{service} authority"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    set_validity(&mut params, now_ms, AUTHORITY_LIFE_S);
-    params
+    set_validity(&mut params, now_ms, AUTHORITY_LIFE_S)?;
+    Ok(params)
 }
 
 fn common_name(text: &str) -> DistinguishedName {
@@ -153,11 +167,21 @@ fn alternative_name(name: &str) -> Result<SanType, CertificateError> {
     Ok(SanType::DnsName(Ia5String::try_from(name)?))
 }
 
-fn set_validity(params: &mut CertificateParams, now_ms: u64, life_s: u64) {
+/// The time is the host's, so any of the 64 bits' values may come: none may panic (I29).
+fn set_validity(
+    params: &mut CertificateParams,
+    now_ms: u64,
+    life_s: u64,
+) -> Result<(), CertificateError> {
     let start_s = (now_ms / 1000).saturating_sub(BACKDATE_S);
+    let end_s = start_s.saturating_add(life_s);
+    if end_s > LAST_S {
+        return Err(CertificateError::Time);
+    }
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     params.not_before = epoch + std::time::Duration::from_secs(start_s);
-    params.not_after = epoch + std::time::Duration::from_secs(start_s.saturating_add(life_s));
+    params.not_after = epoch + std::time::Duration::from_secs(end_s);
+    Ok(())
 }
 
 /// One certificate in PEM (RFC 7468).
@@ -177,6 +201,17 @@ pub fn pem(der: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refuses_a_time_that_no_certificate_can_carry() {
+        let last_ms = (LAST_S - AUTHORITY_LIFE_S + BACKDATE_S) * 1000;
+        let keys = TlsKeys::generate("demo.example", last_ms).unwrap();
+        let names = [String::from("localhost")];
+        for now_ms in [last_ms + 1000, 1 << 55, u64::MAX] {
+            assert!(TlsKeys::generate("demo.example", now_ms).is_err());
+            assert!(keys.issue("demo.example", &names, now_ms).is_err());
+        }
+    }
 
     #[test]
     fn issues_a_leaf_that_a_client_accepts_under_the_kept_authority() {
