@@ -1,5 +1,6 @@
 //! The check of one act against a live delegation.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
@@ -142,6 +143,25 @@ impl VerifiedDelegation {
             return Err(Refusal::UserNameWithoutDomain);
         }
         Ok(())
+    }
+
+    /// The same delegation with its listed names brought into the form in which names are stored, so
+    /// that no other spelling of a listed name slips past it. `account` and `group` must be
+    /// idempotent.
+    #[must_use]
+    pub fn with_canonical_names(
+        mut self,
+        account: &dyn Fn(&str) -> String,
+        group: &dyn Fn(&str) -> String,
+    ) -> Self {
+        let mapped = |names: &BTreeSet<String>, form: &dyn Fn(&str) -> String| {
+            names.iter().map(|name| fold(&form(name))).collect()
+        };
+        self.protected_accounts = mapped(&self.protected_accounts, account);
+        self.protected_groups = mapped(&self.protected_groups, group);
+        self.sensitive_groups = mapped(&self.sensitive_groups, group);
+        self.managed_groups = self.managed_groups.map(|names| mapped(&names, group));
+        self
     }
 
     /// Where the group with this display name stands. Before a rename, ask for both names.

@@ -11,8 +11,8 @@ use chancery_directory::EpochKind;
 use chancery_dsse::{Envelope, SigningKey};
 use chancery_engine::{
     Act, Admit, Answer, Authority, Batch, LeafContext, Ledger, NewGroup, NewUser, Recovered,
-    Recovery, RecoveryError, Refusal, ResourceId, RootItem, RootKey, RootLog, Settings,
-    StreamBytes, Submission, TenantAct, Update, View, root_origin,
+    Recovery, RecoveryError, Refusal, ResourceId, RootItem, RootKey, RootLog, SecretBytes,
+    Settings, StreamBytes, Submission, TenantAct, Update, View, root_origin,
 };
 use chancery_keyset::{Keyset, KeysetSeed};
 use chancery_scim::{GroupDocument, PatchRequest, UserDocument};
@@ -74,9 +74,9 @@ impl World {
         ledger.anchor(b"anchor".to_vec());
         ledger.note(EpochKind::Genesis, b"genesis".to_vec());
         ledger.remember(RootItem::Tls {
-            authority_key: Box::from([1].as_slice()),
+            authority_key: SecretBytes::new(&[1]),
             authority_certificate: vec![2],
-            leaf_key: Box::from([3].as_slice()),
+            leaf_key: SecretBytes::new(&[3]),
         });
         ledger.begin_epoch(1, CONTEXT);
         let mut world = Self {

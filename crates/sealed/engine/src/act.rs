@@ -175,10 +175,10 @@ pub enum Answer {
     Entries(Vec<LoggedEntry>),
 }
 
-/// An entry of a tenant's log with the private details that it commits to.
+/// A leaf of a tenant's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedEntry {
-    /// The 225 bytes.
+    /// The leaf's bytes: an entry or a state root.
     pub entry: Vec<u8>,
 }
 
@@ -219,6 +219,15 @@ pub enum Refusal {
         /// The value as sent.
         value: String,
     },
+    /// The act is larger than one record may be.
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// The operator's admission is for another slug than the genesis has.
+    OtherSlug,
     /// A signed paper is not believed.
     Paper(chancery_authority::Error),
     /// The body of a signed act is not of the act's form.
@@ -253,6 +262,13 @@ impl fmt::Display for Refusal {
             Self::Protected { reason } => formatter.write_str(reason),
             Self::Scim(error) => write!(formatter, "{}", error.to_scim().detail),
             Self::UnknownMember { .. } => formatter.write_str("a member is no user of this tenant"),
+            Self::TooLarge { what, limit } => {
+                write!(
+                    formatter,
+                    "too many {what}: at most {limit}; send several smaller requests"
+                )
+            }
+            Self::OtherSlug => formatter.write_str("the admission is for another slug"),
             Self::Paper(error) => error.fmt(formatter),
             Self::Body(error) => error.fmt(formatter),
             Self::NotFound => formatter.write_str("there is no such thing in this tenant"),

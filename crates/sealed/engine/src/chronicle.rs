@@ -104,7 +104,7 @@ impl Chronicle {
         Ok(entry)
     }
 
-    /// Binds a name to a subject from the next entry's index on.
+    /// Binds a name to a subject, since the entry that was appended last.
     ///
     /// # Errors
     /// [`StepError`]; the log is unchanged then.

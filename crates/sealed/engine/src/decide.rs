@@ -45,6 +45,8 @@ pub(crate) fn tenant(
     authority: Authority,
     act: TenantAct,
 ) -> Result<(Option<ActRecord>, Answer), Refusal> {
+    // A clock that was set back over a restart must not decide otherwise than the log can record.
+    let now_ms = now_ms.max(head.chronicle.log().time_ms());
     match (authority, act) {
         (Authority::Credential { handle }, act) => {
             let by = authority::Caller::new(settings, &head.registry, now_ms, &handle)?;

@@ -233,6 +233,11 @@ impl<R> Ledger<R> {
                 let (record, answer) =
                     decide::tenant(&self.settings, head, now_ms, authority, *act)?;
                 self.take(tenant, record);
+                // What waits to be answered counts like what waits to be written.
+                if let Answer::Entries(entries) = &answer {
+                    let bytes: usize = entries.iter().map(|logged| logged.entry.len()).sum();
+                    self.open.bytes = self.open.bytes.saturating_add(bytes);
+                }
                 Ok(answer)
             }
         }

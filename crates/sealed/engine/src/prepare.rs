@@ -13,6 +13,7 @@ use chancery_sealing::{Entropy, ExpandedEntropy, Key};
 
 use crate::act::Refusal;
 use crate::id::ResourceId;
+use crate::records::OpeningSecret;
 use crate::resource::PendingKeyset;
 use crate::tenant::TenantSecrets;
 
@@ -20,7 +21,7 @@ use crate::tenant::TenantSecrets;
 #[derive(Debug)]
 pub(crate) struct Draws {
     /// Kept in the journal: openings of commitments derive from it.
-    pub(crate) secret: [u8; 32],
+    pub(crate) secret: OpeningSecret,
     /// For everything that the journal must not be able to give again.
     pub(crate) entropy: ExpandedEntropy,
 }
@@ -28,7 +29,7 @@ pub(crate) struct Draws {
 impl Draws {
     pub(crate) fn new(fresh: &Key) -> Self {
         Self {
-            secret: fresh.tag("chancery/act/secret/v1", b""),
+            secret: OpeningSecret(fresh.tag("chancery/act/secret/v1", b"")),
             entropy: ExpandedEntropy::new(fresh.derive("chancery/act/entropy/v1", b"")),
         }
     }
@@ -44,8 +45,8 @@ impl Draws {
 
 /// The opening that `secret` gives for the commitment called `label`.
 #[must_use]
-pub fn opening(secret: &[u8; 32], label: &'static str) -> Opening {
-    Opening(Key::from_bytes(*secret).tag(label, b"opening"))
+pub(crate) fn opening(secret: &OpeningSecret, label: &'static str) -> Opening {
+    Opening(Key::from_bytes(secret.0).tag(label, b"opening"))
 }
 
 /// A new pending keyset with its commitment.
@@ -97,7 +98,7 @@ pub(crate) fn keyset(
 /// A user to provision, with everything made but the decision.
 #[derive(Debug)]
 pub struct NewUser {
-    pub(crate) secret: [u8; 32],
+    pub(crate) secret: OpeningSecret,
     pub(crate) id: ResourceId,
     pub(crate) handle: [u8; 32],
     pub(crate) label: [u8; 32],
@@ -121,7 +122,7 @@ impl NewUser {
         let handle = draws.bytes()?;
         let keyset = keyset(secrets, handle, 1, now_ms, &mut draws)?;
         Ok(Self {
-            secret: draws.secret,
+            secret: draws.secret.clone(),
             id: ResourceId::from_random(draws.bytes()?),
             handle,
             label: secrets.label(NameKind::UserName, document.keys().user_name.as_str()),
@@ -135,7 +136,7 @@ impl NewUser {
 /// A group to create, with everything made but the decision.
 #[derive(Debug)]
 pub struct NewGroup {
-    pub(crate) secret: [u8; 32],
+    pub(crate) secret: OpeningSecret,
     pub(crate) id: ResourceId,
     pub(crate) handle: [u8; 32],
     pub(crate) document: GroupDocument,
@@ -155,7 +156,7 @@ impl NewGroup {
     ) -> Result<Self, Refusal> {
         let mut draws = Draws::new(fresh);
         Ok(Self {
-            secret: draws.secret,
+            secret: draws.secret.clone(),
             handle: draws.bytes()?,
             id: ResourceId::from_random(draws.bytes()?),
             canonical: document.to_canonical(),

@@ -3,8 +3,10 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::chronicle::NameMove;
 use crate::resource::Event;
@@ -56,17 +58,63 @@ pub(crate) struct RootRecord {
     pub map: Vec<([u8; 32], [u8; 32])>,
 }
 
+/// Bytes of a private key in a record: zeroized on drop, never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretBytes(Box<[u8]>);
+
+impl SecretBytes {
+    /// Takes over the bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(Box::from(bytes))
+    }
+
+    /// Lends the bytes.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SecretBytes(redacted)")
+    }
+}
+
+/// From what the openings of an act's commitments derive: zeroized on drop, never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OpeningSecret(pub(crate) [u8; 32]);
+
+impl Drop for OpeningSecret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for OpeningSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("OpeningSecret(redacted)")
+    }
+}
+
 /// Something that the deployment remembers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RootItem {
     /// Keys of the TLS certificates: made once.
     Tls {
         /// PKCS#8 of the authority's key.
-        authority_key: Box<[u8]>,
+        authority_key: SecretBytes,
         /// DER of the authority's certificate.
         authority_certificate: Vec<u8>,
         /// PKCS#8 of the leaf's key.
-        leaf_key: Box<[u8]>,
+        leaf_key: SecretBytes,
     },
     /// A runtime started in this epoch.
     Boot {
@@ -113,7 +161,7 @@ pub(crate) struct TenantRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ActRecord {
     /// Secret from which the openings of the act's commitments derive.
-    pub secret: [u8; 32],
+    pub secret: OpeningSecret,
     /// The private details that the entries commit to.
     pub body: Vec<u8>,
     /// The encoded log entries.
@@ -132,6 +180,7 @@ impl ActRecord {
         let entries: usize = self.entries.iter().map(Vec::len).sum();
         events
             .saturating_add(entries)
+            .saturating_add(self.names.len().saturating_mul(65))
             .saturating_add(self.body.len())
             .saturating_add(64)
     }

@@ -16,7 +16,7 @@ use crate::chronicle::ChronicleError;
 use crate::decide::Settings;
 use crate::journal::{ROOT_STREAM, RecordError, StreamBytes};
 use crate::ledger::{LeafContext, Ledger};
-use crate::records::{RootItem, RootRecord, TenantRecord};
+use crate::records::{RootItem, RootRecord, SecretBytes, TenantRecord};
 use crate::resource::Event;
 use crate::root_log::{RootLog, RootLogError};
 use crate::tenant::{SecretsError, Tenant, TenantSecrets};
@@ -91,20 +91,14 @@ pub struct ExpectedStream {
 }
 
 /// Keys of the TLS certificates, as the journal keeps them.
-#[derive(Clone)]
+#[derive(Debug)]
 pub struct StoredTls {
     /// PKCS#8 of the authority's key.
-    pub authority_key: Vec<u8>,
+    pub authority_key: SecretBytes,
     /// DER of the authority's certificate.
     pub authority_certificate: Vec<u8>,
     /// PKCS#8 of the leaf's key.
-    pub leaf_key: Vec<u8>,
-}
-
-impl fmt::Debug for StoredTls {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("StoredTls(redacted)")
-    }
+    pub leaf_key: SecretBytes,
 }
 
 /// A recovery under way: first the root stream's records, then each tenant's.
@@ -204,9 +198,9 @@ impl<R> Recovery<R> {
                 leaf_key,
             } => {
                 self.tls = Some(StoredTls {
-                    authority_key: authority_key.into_vec(),
+                    authority_key,
                     authority_certificate,
-                    leaf_key: leaf_key.into_vec(),
+                    leaf_key,
                 });
             }
             RootItem::Boot { epoch } => self.epoch = self.epoch.max(epoch),

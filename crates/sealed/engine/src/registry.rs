@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use chancery_authority::{Delegation, Genesis, TenantAuthority, VerifiedDelegation};
 use chancery_dsse::Envelope;
+use chancery_scim::FoldedName;
 
 use crate::id::ResourceId;
 use crate::resource::{Credential, Event, Group, IndexKeys, User};
@@ -343,6 +344,10 @@ impl Registry {
             .ok()
             .and_then(|parsed| Delegation::verify(&parsed, authority).ok());
         if let Some(delegation) = verified {
+            let delegation = delegation
+                .with_canonical_names(&|name| FoldedName::lookup(name).into_string(), &|name| {
+                    FoldedName::text(name).into_string()
+                });
             let envelope = Arc::clone(envelope);
             self.delegations.push(Granted {
                 handle,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chancery_directory::{DeploymentGenesis, Digest, EpochKind, EpochLeaf};
 use chancery_engine::{
     LeafContext, Ledger, ROOT_PURPOSE, ROOT_STREAM, Recovery, RecoveryError, RootAnchor, RootItem,
-    RootKey, RootLog, Settings, StoredTls, View, root_origin,
+    RootKey, RootLog, SecretBytes, Settings, StoredTls, View, root_origin,
 };
 use chancery_evidence::{Report, ReportFields};
 use chancery_platform::{DerivedKeyRequest, SecureProcessor};
@@ -236,9 +236,9 @@ impl Loader<'_> {
         ledger.anchor(anchor);
         ledger.note(EpochKind::Genesis, detail);
         ledger.remember(RootItem::Tls {
-            authority_key: tls.authority_key.as_slice().into(),
+            authority_key: SecretBytes::new(&tls.authority_key),
             authority_certificate: tls.authority_certificate.clone(),
-            leaf_key: tls.leaf_key.as_slice().into(),
+            leaf_key: SecretBytes::new(&tls.leaf_key),
         });
         Ok(Loaded {
             ledger,
@@ -361,9 +361,9 @@ impl Loader<'_> {
             view: recovered.view,
             log: recovered.log,
             tls: TlsKeys {
-                authority_key: authority_key.into(),
+                authority_key: authority_key.expose().to_vec().into(),
                 authority_certificate,
-                leaf_key: leaf_key.into(),
+                leaf_key: leaf_key.expose().to_vec().into(),
             },
             genesis_leaf: recovered.genesis_leaf,
             deployment: id.0,

@@ -74,9 +74,7 @@ pub(crate) fn admit<R>(
         return Err(chancery_authority::Error::ForeignDeployment.into());
     }
     if genesis.genesis().slug != admission.slug {
-        return Err(Refusal::Taken {
-            what: "the admission is for another slug; this slug",
-        });
+        return Err(Refusal::OtherSlug);
     }
     let slug = String::from(admission.slug.as_str());
     ledger.is_free(&slug, &genesis.tenant(), &admission.nonce)?;
@@ -95,8 +93,14 @@ pub(crate) fn admit<R>(
         credential: *genesis.hash(),
     };
     let envelope: Arc<[u8]> = Arc::from(admit.genesis.to_json());
-    let mut booking = Booking::begin(&mut tenant, now_ms, &warrant, draws.secret, &envelope)?;
-    let vrf_opening = opening(&draws.secret, "chancery/opening/vrf/v1");
+    let mut booking = Booking::begin(
+        &mut tenant,
+        now_ms,
+        &warrant,
+        draws.secret.clone(),
+        &envelope,
+    )?;
+    let vrf_opening = opening(&draws.secret.clone(), "chancery/opening/vrf/v1");
     let vrf_commit = commit("vrf", &vrf_opening, &vrf_public);
     booking.entry(EntryType::Genesis, handle, vrf_commit, Digest::ZERO)?;
     booking.event(Event::Genesis(envelope));
@@ -236,7 +240,13 @@ impl Desk<'_> {
         draws: &Draws,
         document: &[u8],
     ) -> Result<Booking<'h>, Refusal> {
-        Booking::begin(head, self.now_ms, &self.warrant, draws.secret, document)
+        Booking::begin(
+            head,
+            self.now_ms,
+            &self.warrant,
+            draws.secret.clone(),
+            document,
+        )
     }
 
     /// The sequence numbers that the signers have used now.
@@ -324,7 +334,7 @@ impl Desk<'_> {
     }
 
     fn issue_token(&self, head: &mut Tenant, draws: &mut Draws, mut fields: Fields) -> Outcome {
-        let (names, scopes) = scopes(fields.take_strings("scopes")?)?;
+        let (names, scopes) = scopes(&fields.take_strings("scopes")?)?;
         let life_ms = fields.take_u64("life_s")?.saturating_mul(1000);
         let label = fields.take_str("label")?;
         fields.finish()?;
@@ -372,7 +382,7 @@ impl Desk<'_> {
             not_before_ms: self.now_ms,
             not_after_ms,
         };
-        let mut booking = Booking::begin(head, self.now_ms, &warrant, draws.secret, &[])?;
+        let mut booking = Booking::begin(head, self.now_ms, &warrant, draws.secret.clone(), &[])?;
         booking.entry(
             EntryType::TokenIssued,
             handle,
@@ -430,8 +440,11 @@ impl Desk<'_> {
     }
 }
 
-fn scopes(names: Vec<String>) -> Result<(Vec<Box<str>>, ScopeSet), Refusal> {
+fn scopes(names: &[String]) -> Result<(Vec<Box<str>>, ScopeSet), Refusal> {
     let set: Option<ScopeSet> = names.iter().map(|name| Scope::parse(name)).collect();
     let set = set.ok_or(Refusal::CredentialTerms)?;
-    Ok((names.into_iter().map(String::into_boxed_str).collect(), set))
+    Ok((
+        set.iter().map(|scope| Box::from(scope.name())).collect(),
+        set,
+    ))
 }

@@ -58,7 +58,7 @@ pub fn covers(
         scopes: scopes(credential),
         any_domain: false,
     };
-    caller.may(registry, scope).map(|_grant| ())
+    caller.may(registry, &Need::of(scope)).map(|_grant| ())
 }
 
 fn scopes(credential: &Credential) -> Vec<Scope> {
@@ -67,6 +67,29 @@ fn scopes(credential: &Credential) -> Vec<Scope> {
         .iter()
         .filter_map(|name| Scope::parse(name))
         .collect()
+}
+
+/// Everything that one act needs from one delegation.
+#[derive(Debug, Default)]
+pub(super) struct Need<'a> {
+    /// Kinds of act.
+    pub(super) scopes: Vec<Scope>,
+    /// Identifiers that the act sets or brings back to life (I13).
+    pub(super) identifiers: Vec<Identifier>,
+    /// Canonical userNames of the accounts that it touches, before and after.
+    pub(super) accounts: Vec<&'a str>,
+    /// Folded display names of the groups that it touches, before and after.
+    pub(super) groups: Vec<&'a str>,
+}
+
+impl Need<'_> {
+    /// One kind of act that sets no identifier.
+    pub(super) fn of(scope: Scope) -> Self {
+        Self {
+            scopes: alloc::vec![scope],
+            ..Self::default()
+        }
+    }
 }
 
 impl Caller {
@@ -85,56 +108,21 @@ impl Caller {
         })
     }
 
-    /// An act of `scope` that sets no identifier.
-    pub(super) fn may(&self, registry: &Registry, scope: Scope) -> Result<Grant, Refusal> {
-        self.check(registry, scope, &[], UserNameForm::InDomain)
-    }
-
-    /// An act of `scope` that sets these identifiers (I13).
-    pub(super) fn may_set(
-        &self,
-        registry: &Registry,
-        scope: Scope,
-        identifiers: &[Identifier],
-    ) -> Result<Grant, Refusal> {
-        if self.any_domain {
-            return self.may(registry, scope);
-        }
-        let domains: Vec<&str> = identifiers
+    /// Finds the one delegation that covers all of an act: the log names it, so it must bear the
+    /// whole act alone. The newest one says why if none does.
+    pub(super) fn may(&self, registry: &Registry, need: &Need<'_>) -> Result<Grant, Refusal> {
+        if let Some(missing) = need
+            .scopes
             .iter()
-            .filter_map(|identifier| identifier.domain.as_deref())
-            .collect();
-        let form = if identifiers
-            .iter()
-            .any(|identifier| identifier.domain.is_none())
+            .find(|scope| !self.scopes.contains(scope))
         {
-            UserNameForm::WithoutDomain
-        } else {
-            UserNameForm::InDomain
-        };
-        self.check(registry, scope, &domains, form)
-    }
-
-    fn check(
-        &self,
-        registry: &Registry,
-        scope: Scope,
-        domains: &[&str],
-        user_name: UserNameForm,
-    ) -> Result<Grant, Refusal> {
-        if !self.scopes.contains(&scope) {
             return Err(Refusal::CredentialScope {
-                scope: scope.name(),
+                scope: missing.name(),
             });
         }
-        let act = ActClass {
-            scope,
-            domains,
-            user_name,
-        };
         let mut refusal = None;
         for granted in live(registry) {
-            match granted.delegation.permits(self.now_ms, &act) {
+            match self.covered(&granted.delegation, need) {
                 Ok(()) => {
                     return Ok(Grant {
                         handle: granted.handle,
@@ -146,7 +134,39 @@ impl Caller {
                 }
             }
         }
-        Err(refusal.map_or(Refusal::NoDelegation, Refusal::Delegation))
+        Err(refusal.unwrap_or(Refusal::NoDelegation))
+    }
+
+    fn covered(&self, delegation: &VerifiedDelegation, need: &Need<'_>) -> Result<(), Refusal> {
+        let named = |identifier: &&Identifier| identifier.domain.is_some();
+        let domains: Vec<&str> = need
+            .identifiers
+            .iter()
+            .filter(|_| !self.any_domain)
+            .filter_map(|identifier| identifier.domain.as_deref())
+            .collect();
+        let user_name = if self.any_domain || need.identifiers.iter().all(|id| named(&id)) {
+            UserNameForm::InDomain
+        } else {
+            UserNameForm::WithoutDomain
+        };
+        for scope in &need.scopes {
+            let act = ActClass {
+                scope: *scope,
+                domains: &domains,
+                user_name,
+            };
+            delegation
+                .permits(self.now_ms, &act)
+                .map_err(Refusal::Delegation)?;
+        }
+        for account in &need.accounts {
+            open_account(delegation, account)?;
+        }
+        for group in &need.groups {
+            managed_group(delegation, group)?;
+        }
+        Ok(())
     }
 }
 
@@ -159,35 +179,23 @@ fn live(registry: &Registry) -> impl Iterator<Item = &Granted> {
         .filter(|granted| !granted.revoked)
 }
 
-fn newest(registry: &Registry) -> Option<&VerifiedDelegation> {
-    live(registry).next().map(|granted| &granted.delegation)
-}
-
 /// Refuses groups that automation does not manage.
-pub(super) fn managed_group(registry: &Registry, display_name: &str) -> Result<(), Refusal> {
-    let standing = newest(registry).map(|delegation| delegation.group_standing(display_name));
-    match standing {
-        Some(GroupStanding::Managed) => Ok(()),
-        Some(GroupStanding::Sensitive) => Err(Refusal::Protected {
-            reason: "changes of this group need an admin's signature",
-        }),
-        Some(GroupStanding::Unmanaged) => Err(Refusal::Protected {
-            reason: "the delegation does not include this group",
-        }),
-        Some(GroupStanding::Protected) => Err(Refusal::Protected {
-            reason: "this group is protected from automation",
-        }),
-        None => Err(Refusal::NoDelegation),
-    }
+fn managed_group(delegation: &VerifiedDelegation, name: &str) -> Result<(), Refusal> {
+    let reason = match delegation.group_standing(name) {
+        GroupStanding::Managed => return Ok(()),
+        GroupStanding::Sensitive => "changes of this group need an admin's signature",
+        GroupStanding::Unmanaged => "the delegation does not include this group",
+        GroupStanding::Protected => "this group is protected from automation",
+    };
+    Err(Refusal::Protected { reason })
 }
 
 /// Refuses accounts that are out of automation's reach.
-pub(super) fn open_account(registry: &Registry, user_name: &str) -> Result<(), Refusal> {
-    match newest(registry).map(|delegation| delegation.is_protected_account(user_name)) {
-        Some(false) => Ok(()),
-        Some(true) => Err(Refusal::Protected {
+fn open_account(delegation: &VerifiedDelegation, user_name: &str) -> Result<(), Refusal> {
+    if delegation.is_protected_account(user_name) {
+        return Err(Refusal::Protected {
             reason: "this account is protected from automation",
-        }),
-        None => Err(Refusal::NoDelegation),
+        });
     }
+    Ok(())
 }

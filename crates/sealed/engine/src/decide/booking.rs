@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::authority::Grant;
 use crate::act::Refusal;
 use crate::prepare::opening;
-use crate::records::ActRecord;
+use crate::records::{ActRecord, OpeningSecret};
 use crate::resource::Event;
 use crate::tenant::Tenant;
 
@@ -65,7 +65,7 @@ impl<'a> Booking<'a> {
         head: &'a mut Tenant,
         now_ms: u64,
         warrant: &Warrant,
-        secret: [u8; 32],
+        secret: OpeningSecret,
         document: &[u8],
     ) -> Result<Self, Refusal> {
         let details = Details {

@@ -10,7 +10,7 @@ use chancery_directory::{Digest, EntryType};
 use chancery_scim::{Error, GroupDocument, MemberChange, MemberRef};
 use chancery_sealing::Key;
 
-use super::authority::{Caller, Grant, managed_group};
+use super::authority::{Caller, Grant, Need};
 use super::booking::{Booking, Warrant};
 use super::expect_version;
 use crate::act::{Answer, Refusal, Update};
@@ -22,16 +22,25 @@ use crate::resource::{Event, Group};
 use crate::scim_keys::group_keys;
 use crate::tenant::Tenant;
 
+/// Most members that one request may add or remove, so that its record stays far below the store's
+/// limit.
+const MEMBER_CHANGES_MAX: usize = 150_000;
+/// Most groups of one user: deleting a user ends all memberships in one act.
+const MEMBERSHIPS_MAX: usize = 4096;
+
 type Outcome = Result<(Option<ActRecord>, Answer), Refusal>;
 
 pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewGroup) -> Outcome {
     let registry = &head.registry;
-    let grant = by.may(registry, Scope::GroupsManage)?;
+    let mut need = Need {
+        groups: alloc::vec![new.document.keys().display_name.as_str()],
+        ..Need::of(Scope::GroupsManage)
+    };
     if !new.members.is_empty() {
-        by.may(registry, Scope::GroupsMembership)?;
+        need.scopes.push(Scope::GroupsMembership);
     }
-    managed_group(registry, new.document.display_name())?;
-    let added: BTreeSet<ResourceId> = users_of(registry, new.members)?;
+    let grant = by.may(registry, &need)?;
+    let joining = Delta::joining(users_of(registry, new.members)?, registry)?;
     let group = Arc::new(Group {
         id: new.id,
         handle: new.handle,
@@ -46,8 +55,8 @@ pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewGroup) -> Outcome {
     let mut booking = Booking::begin(head, by.now_ms, &warrant, new.secret, &group.document)?;
     booking.plain(EntryType::GroupCreated, group.handle)?;
     booking.event(Event::GroupPut(Arc::clone(&group)));
-    if !added.is_empty() {
-        booking.regroup(&group, added.into_iter().collect(), Vec::new())?;
+    if !joining.is_empty() {
+        booking.regroup(&group, joining.added, joining.removed)?;
     }
     let index = Some(booking.last());
     Ok((Some(booking.finish()), Answer::Group { group, index }))
@@ -92,8 +101,11 @@ fn current(
     if_match: Option<&chancery_scim::EntityTags>,
 ) -> Result<(Arc<Group>, GroupDocument), Refusal> {
     // Whoever may change nothing must not learn what exists.
-    if by.may(&head.registry, Scope::GroupsManage).is_err() {
-        by.may(&head.registry, Scope::GroupsMembership)?;
+    if by
+        .may(&head.registry, &Need::of(Scope::GroupsManage))
+        .is_err()
+    {
+        by.may(&head.registry, &Need::of(Scope::GroupsMembership))?;
     }
     let group = head.registry.groups().get(id).ok_or(Error::NotFound)?;
     expect_version(if_match, group.version)?;
@@ -103,68 +115,109 @@ fn current(
     ))
 }
 
-/// Who joins and who leaves, in the end, after changes in order.
+/// Changes of a member set, in order, without looking at the set itself.
 #[derive(Debug, Default)]
-struct Delta {
+struct Wish {
+    cleared: bool,
     added: BTreeSet<ResourceId>,
     removed: BTreeSet<ResourceId>,
 }
 
-impl Delta {
-    fn of(
-        registry: &Registry,
-        group: ResourceId,
-        changes: Vec<MemberChange>,
-    ) -> Result<Self, Refusal> {
-        let mut delta = Self::default();
+impl Wish {
+    fn of(registry: &Registry, changes: Vec<MemberChange>) -> Result<Self, Refusal> {
+        let mut wish = Self::default();
         for change in changes {
             match change {
-                MemberChange::Add(members) => {
-                    for id in users_of(registry, members)? {
-                        delta.add(registry, group, id);
-                    }
-                }
+                MemberChange::Add(members) => wish.add(users_of(registry, members)?),
                 // A value that is no id of ours is not a member: removing it is a success.
                 MemberChange::Remove(values) => {
                     for id in values.iter().filter_map(|value| ResourceId::parse(value)) {
-                        delta.remove(registry, group, id);
+                        wish.added.remove(&id);
+                        wish.removed.insert(id);
                     }
                 }
                 MemberChange::ReplaceAll(members) => {
                     let wanted = users_of(registry, members)?;
-                    delta.clear(registry, group, &wanted);
-                    for id in wanted {
-                        delta.add(registry, group, id);
-                    }
+                    wish = Self {
+                        cleared: true,
+                        ..Self::default()
+                    };
+                    wish.add(wanted);
                 }
-                MemberChange::Clear => delta.clear(registry, group, &BTreeSet::new()),
+                MemberChange::Clear => {
+                    wish = Self {
+                        cleared: true,
+                        ..Self::default()
+                    };
+                }
                 _ => return Err(Refusal::Unsupported),
             }
         }
-        Ok(delta)
+        Ok(wish)
     }
 
-    fn add(&mut self, registry: &Registry, group: ResourceId, id: ResourceId) {
-        self.removed.remove(&id);
-        if !registry.is_member(group, id) {
+    fn add(&mut self, members: BTreeSet<ResourceId>) {
+        for id in members {
+            self.removed.remove(&id);
             self.added.insert(id);
         }
     }
 
-    fn remove(&mut self, registry: &Registry, group: ResourceId, id: ResourceId) {
-        self.added.remove(&id);
-        if registry.is_member(group, id) {
-            self.removed.insert(id);
+    /// What the wish changes in the set as it is. Only a cleared set is walked through.
+    fn against(self, registry: &Registry, group: ResourceId) -> Result<Delta, Refusal> {
+        let removed = if self.cleared {
+            let stays = |id: &ResourceId| self.added.contains(id);
+            registry.members(group).filter(|id| !stays(id)).collect()
+        } else {
+            let leaves = |id: &ResourceId| registry.is_member(group, *id);
+            self.removed.into_iter().filter(leaves).collect()
+        };
+        let joins = |id: &ResourceId| !registry.is_member(group, *id);
+        let added = self.added.into_iter().filter(joins).collect();
+        Delta { added, removed }.bounded(registry)
+    }
+}
+
+/// Who joins and who leaves.
+#[derive(Debug)]
+struct Delta {
+    added: Vec<ResourceId>,
+    removed: Vec<ResourceId>,
+}
+
+impl Delta {
+    fn joining(members: BTreeSet<ResourceId>, registry: &Registry) -> Result<Self, Refusal> {
+        let added = members.into_iter().collect();
+        Self {
+            added,
+            removed: Vec::new(),
         }
+        .bounded(registry)
     }
 
-    fn clear(&mut self, registry: &Registry, group: ResourceId, keep: &BTreeSet<ResourceId>) {
-        self.added.retain(|id| keep.contains(id));
-        self.removed
-            .extend(registry.members(group).filter(|id| !keep.contains(id)));
+    /// Refuses what one record could not hold, and memberships beyond what a deletion can end in one
+    /// act.
+    fn bounded(self, registry: &Registry) -> Result<Self, Refusal> {
+        let changes = self.added.len().saturating_add(self.removed.len());
+        if changes > MEMBER_CHANGES_MAX {
+            return Err(Refusal::TooLarge {
+                what: "members changed in one request",
+                limit: MEMBER_CHANGES_MAX,
+            });
+        }
+        let full = |id: &ResourceId| {
+            registry.groups_of(*id).take(MEMBERSHIPS_MAX).count() == MEMBERSHIPS_MAX
+        };
+        if self.added.iter().any(full) {
+            return Err(Refusal::TooLarge {
+                what: "groups of one user",
+                limit: MEMBERSHIPS_MAX,
+            });
+        }
+        Ok(self)
     }
 
-    fn is_empty(&self) -> bool {
+    const fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty()
     }
 }
@@ -202,8 +255,7 @@ fn change(
     (document, members): (Option<GroupDocument>, Vec<MemberChange>),
     fresh: &Key,
 ) -> Outcome {
-    managed_group(&head.registry, before.display_name())?;
-    let delta = Delta::of(&head.registry, group.id, members)?;
+    let delta = Wish::of(&head.registry, members)?.against(&head.registry, group.id)?;
     if document.is_none() && delta.is_empty() {
         return Ok((
             None,
@@ -213,7 +265,7 @@ fn change(
             },
         ));
     }
-    let grant = permitted(&head.registry, by, document.as_ref(), &delta)?;
+    let grant = permitted(&head.registry, by, before, document.as_ref(), &delta)?;
     let draws = Draws::new(fresh);
     let next = Arc::new(Group {
         id: group.id,
@@ -231,7 +283,13 @@ fn change(
         ),
     });
     let warrant = Warrant::delegated(&grant, by.credential);
-    let mut booking = Booking::begin(head, by.now_ms, &warrant, draws.secret, &next.document)?;
+    let mut booking = Booking::begin(
+        head,
+        by.now_ms,
+        &warrant,
+        draws.secret.clone(),
+        &next.document,
+    )?;
     if let Some(new) = &document {
         let renamed = new.keys().display_name != before.keys().display_name;
         let kind = if renamed {
@@ -243,11 +301,7 @@ fn change(
     }
     booking.event(Event::GroupPut(Arc::clone(&next)));
     if !delta.is_empty() {
-        booking.regroup(
-            &next,
-            delta.added.into_iter().collect(),
-            delta.removed.into_iter().collect(),
-        )?;
+        booking.regroup(&next, delta.added, delta.removed)?;
     }
     let index = Some(booking.last());
     Ok((Some(booking.finish()), Answer::Group { group: next, index }))
@@ -256,23 +310,26 @@ fn change(
 fn permitted(
     registry: &Registry,
     by: &Caller,
-    document: Option<&GroupDocument>,
+    before: &GroupDocument,
+    after: Option<&GroupDocument>,
     delta: &Delta,
 ) -> Result<Grant, Refusal> {
-    let mut grant = None;
-    if let Some(document) = document {
-        managed_group(registry, document.display_name())?;
-        grant = Some(by.may(registry, Scope::GroupsManage)?);
+    let mut need = Need {
+        groups: alloc::vec![before.keys().display_name.as_str()],
+        ..Need::default()
+    };
+    if let Some(after) = after {
+        need.groups.push(after.keys().display_name.as_str());
+        need.scopes.push(Scope::GroupsManage);
     }
     if !delta.is_empty() {
-        let membership = by.may(registry, Scope::GroupsMembership)?;
-        grant.get_or_insert(membership);
+        need.scopes.push(Scope::GroupsMembership);
     }
-    grant.ok_or(Refusal::Internal)
+    by.may(registry, &need)
 }
 
 pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Outcome {
-    let grant = by.may(&head.registry, Scope::GroupsManage)?;
+    by.may(&head.registry, &Need::of(Scope::GroupsManage))?;
     let group = Arc::clone(
         head.registry
             .groups()
@@ -281,10 +338,14 @@ pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Out
     );
     expect_version(update.if_match.as_ref(), group.version)?;
     let document = GroupDocument::from_canonical(&group.document)?;
-    managed_group(&head.registry, document.display_name())?;
+    let need = Need {
+        groups: alloc::vec![document.keys().display_name.as_str()],
+        ..Need::of(Scope::GroupsManage)
+    };
+    let grant = by.may(&head.registry, &need)?;
     let draws = Draws::new(&update.fresh);
     let warrant = Warrant::delegated(&grant, by.credential);
-    let mut booking = Booking::begin(head, by.now_ms, &warrant, draws.secret, &[])?;
+    let mut booking = Booking::begin(head, by.now_ms, &warrant, draws.secret.clone(), &[])?;
     booking.entry(
         EntryType::GroupDeleted,
         group.handle,

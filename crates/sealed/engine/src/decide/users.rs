@@ -1,15 +1,16 @@
 //! Users: create, replace, change, delete.
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use chancery_authority::Scope;
 use chancery_directory::record::NameKind;
 use chancery_directory::{Digest, EntryType};
-use chancery_scim::{Changed, Error, UserDocument};
+use chancery_scim::{Changed, Error, FoldedName, UserDocument, UserKeys};
 use chancery_sealing::Key;
 
-use super::authority::{Caller, Grant, open_account};
+use super::authority::{Caller, Grant, Need};
 use super::booking::{Booking, Warrant};
 use super::expect_version;
 use crate::act::{Answer, Refusal, Update};
@@ -25,8 +26,13 @@ type Outcome = Result<(Option<ActRecord>, Answer), Refusal>;
 pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewUser) -> Outcome {
     let keys = user_keys(new.document.keys());
     let registry = &head.registry;
-    let grant = by.may_set(registry, Scope::UsersCreate, &new.document.identifiers())?;
-    open_account(registry, &keys.user_name)?;
+    let need = Need {
+        scopes: alloc::vec![Scope::UsersCreate],
+        identifiers: new.document.identifiers(),
+        accounts: alloc::vec![&*keys.user_name],
+        groups: Vec::new(),
+    };
+    let grant = by.may(registry, &need)?;
     if registry.user_named(&keys.user_name).is_some() {
         return Err(Error::Uniqueness {
             attribute: "userName",
@@ -92,8 +98,11 @@ fn current(
     if_match: Option<&chancery_scim::EntityTags>,
 ) -> Result<(Arc<User>, UserDocument), Refusal> {
     // Whoever may change nothing must not learn what exists.
-    if by.may(&head.registry, Scope::UsersUpdate).is_err() {
-        by.may(&head.registry, Scope::UsersSuspend)?;
+    if by
+        .may(&head.registry, &Need::of(Scope::UsersUpdate))
+        .is_err()
+    {
+        by.may(&head.registry, &Need::of(Scope::UsersSuspend))?;
     }
     let user = head.registry.users().get(id).ok_or(Error::NotFound)?;
     expect_version(if_match, user.version)?;
@@ -118,10 +127,15 @@ impl Parts {
         Self {
             profile: before.with_active(new.active) != *after,
             renamed: old.user_name != new.user_name,
-            readdressed: old.user_name != new.user_name || old.emails != new.emails,
+            readdressed: old.user_name != new.user_name || sorted(old) != sorted(new),
             activity,
         }
     }
+}
+
+/// The addresses of a user, whatever their order.
+fn sorted(keys: &UserKeys) -> BTreeSet<&str> {
+    keys.emails.iter().map(FoldedName::as_str).collect()
 }
 
 fn change(
@@ -180,7 +194,13 @@ fn change(
         keys,
     });
     let warrant = Warrant::delegated(&grant, by.credential);
-    let booking = Booking::begin(head, by.now_ms, &warrant, draws.secret, &next.document)?;
+    let booking = Booking::begin(
+        head,
+        by.now_ms,
+        &warrant,
+        draws.secret.clone(),
+        &next.document,
+    )?;
     book_change(
         booking,
         user,
@@ -221,7 +241,7 @@ fn book_change(
     Ok((Some(booking.finish()), Answer::User { user: next, index }))
 }
 
-/// Every scope that the change needs; the last grant found stands for the act.
+/// The delegation that covers every part of the change.
 fn permitted(
     head: &Tenant,
     by: &Caller,
@@ -230,30 +250,33 @@ fn permitted(
     parts: &Parts,
 ) -> Result<Grant, Refusal> {
     let registry = &head.registry;
-    open_account(registry, &user.keys.user_name)?;
-    let mut grant = None;
+    let wanted = after.keys().user_name.as_str();
+    let mut need = Need {
+        accounts: alloc::vec![&*user.keys.user_name, wanted],
+        ..Need::default()
+    };
     if parts.profile {
-        grant = Some(by.may_set(registry, Scope::UsersUpdate, &after.identifiers())?);
+        need.scopes.push(Scope::UsersUpdate);
     }
     if parts.activity {
-        let suspend = by.may(registry, Scope::UsersSuspend)?;
-        grant.get_or_insert(suspend);
+        need.scopes.push(Scope::UsersSuspend);
     }
-    if parts.renamed {
-        let wanted = after.keys().user_name.as_str();
-        open_account(registry, wanted)?;
-        if registry.user_named(wanted).is_some() {
-            return Err(Error::Uniqueness {
-                attribute: "userName",
-            }
-            .into());
+    // Whoever is brought back must be in a trusted domain now, not only when it was created.
+    if parts.profile || after.keys().active {
+        need.identifiers = after.identifiers();
+    }
+    let grant = by.may(registry, &need)?;
+    if parts.renamed && registry.user_named(wanted).is_some() {
+        return Err(Error::Uniqueness {
+            attribute: "userName",
         }
+        .into());
     }
-    grant.ok_or(Refusal::Internal)
+    Ok(grant)
 }
 
 pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Outcome {
-    let grant = by.may(&head.registry, Scope::UsersDelete)?;
+    by.may(&head.registry, &Need::of(Scope::UsersDelete))?;
     let user = Arc::clone(
         head.registry
             .users()
@@ -261,11 +284,15 @@ pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Out
             .ok_or(Error::NotFound)?,
     );
     expect_version(update.if_match.as_ref(), user.version)?;
-    open_account(&head.registry, &user.keys.user_name)?;
+    let need = Need {
+        accounts: alloc::vec![&*user.keys.user_name],
+        ..Need::of(Scope::UsersDelete)
+    };
+    let grant = by.may(&head.registry, &need)?;
     let groups: Vec<_> = head.registry.groups_of(user.id).map(Arc::clone).collect();
     let draws = Draws::new(&update.fresh);
     let warrant = Warrant::delegated(&grant, by.credential);
-    let mut booking = Booking::begin(head, by.now_ms, &warrant, draws.secret, &[])?;
+    let mut booking = Booking::begin(head, by.now_ms, &warrant, draws.secret.clone(), &[])?;
     // The name is free at once; the subject stays, suspended, until its retention ends.
     let kind = if user.active {
         EntryType::Suspended
