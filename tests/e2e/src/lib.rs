@@ -6,8 +6,8 @@
 //!
 //! The harness: [`Service`] runs `chancery-dev up` on a folder of its own and ends it whatever becomes of
 //! the test; [`Client`] speaks SCIM over TLS 1.2 or 1.3 as an identity provider does, byte for byte;
-//! [`Tap`] stands between two ends and writes down what passes; [`Needle`] looks for secrets in it. The
-//! tests themselves lie in `tests/`, one file per promise.
+//! [`Tap`] stands between two ends and writes down what passes; [`Impostor`] ends TLS in its own name;
+//! [`Needle`] looks for secrets. The tests themselves lie in `tests/`, one file per promise.
 //!
 //! # What it is not
 //!
@@ -23,6 +23,7 @@
 )]
 
 mod client;
+mod impostor;
 mod programs;
 mod scan;
 mod service;
@@ -30,6 +31,7 @@ mod tap;
 mod wait;
 
 pub use client::{Answer, Client, Tls};
+pub use impostor::Impostor;
 pub use programs::{Finished, program, run, spawn};
 pub use scan::{Needle, found};
 pub use service::{Pids, Ready, Service, is_alive, signal};

@@ -55,6 +55,9 @@ impl Finished {
 pub fn spawn(name: &str, arguments: &[&str]) -> Child {
     Command::new(program(name))
         .args(arguments)
+        // Without a home a client remembers nothing, unless `--state` says where.
+        .env_remove("HOME")
+        .env_remove("XDG_STATE_HOME")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

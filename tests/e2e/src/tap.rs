@@ -66,6 +66,23 @@ impl Tap {
         Self { address, recording }
     }
 
+    /// Listens on a free port, lets each connection make its TLS 1.3 handshake with `first`, and passes
+    /// what comes after that on to `second`.
+    #[must_use]
+    pub fn splice(first: SocketAddr, second: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let recording = Recording::default();
+        let lanes = recording.clone();
+        thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let lanes = lanes.clone();
+                thread::spawn(move || swap(near, first, second, &lanes));
+            }
+        });
+        Self { address, recording }
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -91,6 +108,35 @@ impl Tap {
         });
         Ok(recording)
     }
+}
+
+/// The content type of a TLS record that is encrypted; in TLS 1.3 the client's first one is Finished.
+const ENCRYPTED: u8 = 23;
+
+/// Makes the handshake with one end and goes on with another.
+fn swap(
+    mut near: TcpStream,
+    first: SocketAddr,
+    second: SocketAddr,
+    recording: &Recording,
+) -> io::Result<()> {
+    let mut old = TcpStream::connect(first)?;
+    let mut back = old.twin()?;
+    let mut near_twin = near.twin()?;
+    thread::spawn(move || io::copy(&mut back, &mut near_twin));
+    loop {
+        let mut head = [0; 5];
+        near.read_exact(&mut head)?;
+        let [kind, _, _, high, low] = head;
+        let mut body = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+        near.read_exact(&mut body)?;
+        old.write_all(&[&head[..], &body].concat())?;
+        if kind == ENCRYPTED {
+            break;
+        }
+    }
+    pass(near, TcpStream::connect(second)?, recording);
+    Ok(())
 }
 
 /// One end of a connection.
