@@ -92,11 +92,13 @@ pub enum RefusalCode {
     SecureProcessorFailed,
     /// The entropy source failed.
     EntropyFailed,
+    /// The runtime found its own state inconsistent, or made a record that the store cannot take.
+    EngineFault,
 }
 
 impl RefusalCode {
     /// Every code, in the order of their encoding.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RecordAuthenticationFailed,
         Self::RecordChainBroken,
         Self::StoreIncomplete,
@@ -108,6 +110,7 @@ impl RefusalCode {
         Self::WitnessesDiverged,
         Self::SecureProcessorFailed,
         Self::EntropyFailed,
+        Self::EngineFault,
     ];
 
     /// Stable name, `snake_case`.
@@ -125,6 +128,7 @@ impl RefusalCode {
             Self::WitnessesDiverged => "witnesses_diverged",
             Self::SecureProcessorFailed => "secure_processor_failed",
             Self::EntropyFailed => "entropy_failed",
+            Self::EngineFault => "engine_fault",
         }
     }
 
@@ -163,6 +167,9 @@ impl RefusalCode {
                 "The secure processor gave an error or an answer that does not verify."
             }
             Self::EntropyFailed => "The entropy source failed, so no key may be made.",
+            Self::EngineFault => {
+                "The runtime found its own state inconsistent and stopped: restart it and report this."
+            }
         }
     }
 }

@@ -84,6 +84,14 @@ impl RootLog {
         self.tree.size()
     }
 
+    /// The root when the log had `size` leaves.
+    ///
+    /// # Errors
+    /// [`RootLogError::Size`] if it has not grown so far.
+    pub fn root_at(&self, size: u64) -> Result<Hash, RootLogError> {
+        self.tree.root_at(size).map_err(|_size| RootLogError::Size)
+    }
+
     /// Appends a leaf and returns its index.
     pub fn append(&mut self, leaf: &[u8]) -> u64 {
         self.leaves.push(leaf.to_vec());

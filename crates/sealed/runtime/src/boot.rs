@@ -1,7 +1,7 @@
 //! From nothing to a state that may be served: who am I, what do I hold, is it the newest?
 //!
-//! Nothing is written before a witness quorum has confirmed that the store's state is the newest one
-//! (I23). A refusal leaves the store as it was found.
+//! Nothing is written to a store that holds records before a witness quorum has confirmed that they are
+//! the newest ones (I23). A refusal leaves the records as they were found.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,14 +63,14 @@ pub struct Loaded {
     pub log: RootLog,
     /// TLS keys.
     pub tls: TlsKeys,
-    /// Leaf 0 of the root log.
-    pub genesis_leaf: Vec<u8>,
     /// Id of the deployment.
     pub deployment: [u8; 32],
     /// Epoch of this boot.
     pub epoch: u64,
     /// Digest key of bearer tokens.
     pub token_key: Key,
+    /// The store's streams as they were read.
+    pub streams: Vec<StreamHead>,
 }
 
 /// Asks the secure processor who this is, and the host for what was settled before launch.
@@ -129,8 +129,8 @@ async fn fetch(transport: &Arc<dyn Transport>, name: BlobName) -> Vec<u8> {
 /// Why nothing was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadStop {
-    /// The host went away in the middle: loading may be tried again.
-    HostLost,
+    /// The host went away in the middle, or the store changed: loading is to be tried again.
+    Again,
     /// What the store holds is refused.
     Refused(RefusalCode),
 }
@@ -174,7 +174,7 @@ impl Loader<'_> {
     pub async fn load(mut self) -> Result<Loaded, LoadStop> {
         let mut store = self.open_store().await;
         let Ok(StoreAnswer::Streams(streams)) = store.ask(StoreOperation::Streams).await else {
-            return Err(LoadStop::HostLost);
+            return Err(LoadStop::Again);
         };
         if streams.is_empty() {
             return Ok(self.found()?);
@@ -245,10 +245,10 @@ impl Loader<'_> {
             view: View::default(),
             log,
             tls,
-            genesis_leaf: Vec::new(),
             deployment: id.0,
             epoch: 1,
             token_key,
+            streams: Vec::new(),
         })
     }
 
@@ -365,10 +365,10 @@ impl Loader<'_> {
                 authority_certificate,
                 leaf_key: leaf_key.expose().to_vec().into(),
             },
-            genesis_leaf: recovered.genesis_leaf,
             deployment: id.0,
             epoch: recovered.epoch.saturating_add(1),
             token_key,
+            streams: streams.to_vec(),
         })
     }
 }
@@ -412,7 +412,7 @@ impl<'a> StreamReader<'a> {
             bytes_max: READ_BYTES,
         };
         let Ok(StoreAnswer::Records(records)) = self.store.ask(read).await else {
-            return Err(LoadStop::HostLost);
+            return Err(LoadStop::Again);
         };
         let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
         self.from = self.from.saturating_add(count);

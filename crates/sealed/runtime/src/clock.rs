@@ -1,6 +1,7 @@
 //! The shell's one clock, and the bound that witnesses put on it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A clock that the host sets, so it is believed only between bounds that witnesses give.
@@ -52,29 +53,56 @@ impl Clock for SystemClock {
 /// milliseconds, before writes stop (I31).
 pub const CLOCK_DISAGREEMENT_MS_MAX: u64 = 5 * 60 * 1000;
 
-/// Time that only moves forward: never before what some honest witness has seen (I31).
+/// Time that only moves forward: never before what some honest witness has seen, and never far
+/// ahead of it (I31).
 #[derive(Debug, Default)]
 pub struct TrustedTime {
-    floor_ms: AtomicU64,
+    bound: Mutex<Option<Bound>>,
     latest_ms: AtomicU64,
 }
 
+/// A lower bound of the time, and when it was learnt.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    floor_ms: u64,
+    learnt_us: u64,
+}
+
 impl TrustedTime {
-    /// Takes over the lower bound of a quorum, in milliseconds since the Unix epoch.
-    pub fn raise_floor(&self, bound_ms: u64) {
-        self.floor_ms.fetch_max(bound_ms, Ordering::AcqRel);
+    /// Takes over the lower bound of a fresh quorum, in milliseconds since the Unix epoch.
+    pub fn raise_floor(&self, bound_ms: u64, clock: &dyn Clock) {
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        let known_ms = bound.map_or(0, |known| known.floor_ms);
+        *bound = Some(Bound {
+            floor_ms: known_ms.max(bound_ms),
+            learnt_us: clock.monotonic_us(),
+        });
     }
 
-    /// The lower bound so far.
+    /// The lower bound so far; 0 before the first quorum.
     #[must_use]
     pub fn floor_ms(&self) -> u64 {
-        self.floor_ms.load(Ordering::Acquire)
+        self.bound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .map_or(0, |bound| bound.floor_ms)
     }
 
-    /// Now: the host's clock, but neither before the floor nor before any time given out earlier.
+    /// Now: the host's clock, but not before the floor, not further ahead of it than the time since it
+    /// was learnt and the allowed disagreement, and not before any time given out earlier. A clock
+    /// that jumps ahead thus cannot bring authority forward, nor leave its mark on a log for ever.
     #[must_use]
     pub fn now_ms(&self, clock: &dyn Clock) -> u64 {
-        let now = clock.wall_ms().max(self.floor_ms());
+        let wall_ms = clock.wall_ms();
+        let bound = *self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = bound.map_or(wall_ms, |bound| {
+            let elapsed_ms = clock.monotonic_us().saturating_sub(bound.learnt_us) / 1000;
+            let ceiling_ms = bound
+                .floor_ms
+                .saturating_add(elapsed_ms)
+                .saturating_add(CLOCK_DISAGREEMENT_MS_MAX);
+            wall_ms.clamp(bound.floor_ms, ceiling_ms)
+        });
         self.latest_ms.fetch_max(now, Ordering::AcqRel).max(now)
     }
 
@@ -108,10 +136,24 @@ mod tests {
         assert_eq!(time.now_ms(&clock), 1_000_000);
         clock.0.store(5, Ordering::Release);
         assert_eq!(time.now_ms(&clock), 1_000_000);
-        time.raise_floor(2_000_000);
+        time.raise_floor(2_000_000, &clock);
         assert_eq!(time.now_ms(&clock), 2_000_000);
-        time.raise_floor(3);
+        time.raise_floor(3, &clock);
         assert_eq!(time.floor_ms(), 2_000_000);
+    }
+
+    #[test]
+    fn a_clock_set_ahead_brings_nothing_forward_for_good() {
+        let clock = Fixed(AtomicU64::new(1_000_000));
+        let time = TrustedTime::default();
+        time.raise_floor(1_000_000, &clock);
+        clock.0.store(99_000_000, Ordering::Release);
+        let most = 1_000_000 + CLOCK_DISAGREEMENT_MS_MAX;
+        assert_eq!(time.now_ms(&clock), most);
+        clock.0.store(1_000_500, Ordering::Release);
+        assert_eq!(time.now_ms(&clock), most);
+        time.raise_floor(most + 7, &clock);
+        assert_eq!(time.now_ms(&clock), most + 7);
     }
 
     #[test]

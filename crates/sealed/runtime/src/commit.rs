@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use chancery_engine::{Batch, NoteRecord, RootLog, View};
+use chancery_engine::{Batch, LedgerError, NoteRecord, RecordError, RootLog, View};
 use chancery_tlog::{Checkpoint, CosignedCheckpoint};
 use chancery_wire::{
-    Health, NewRecord, RecordBody, RefusalCode, StoreAnswer, StoreFault, StoreOperation, StreamId,
+    NewRecord, RecordBody, RefusalCode, StoreAnswer, StoreFault, StoreOperation, StreamId,
 };
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, TrustedTime};
+use crate::journal_line;
 use crate::link::{StoreFailure, StoreLink};
 use crate::metrics::Metrics;
 use crate::sequencer::{Inbox, Reply};
@@ -97,23 +98,34 @@ pub struct Committer {
 impl Committer {
     /// Commits batches until the sequencer ends, or this instance finds itself superseded. Returns
     /// why the runtime must stop serving.
-    pub async fn run(self, mut batches: mpsc::UnboundedReceiver<Batch<Reply>>) -> RefusalCode {
+    pub async fn run(
+        self,
+        mut batches: mpsc::UnboundedReceiver<Result<Batch<Reply>, LedgerError>>,
+    ) -> RefusalCode {
         let mut store = None;
         loop {
-            let batch = match tokio::time::timeout(HEARTBEAT, batches.recv()).await {
-                Ok(Some(batch)) => batch,
-                Ok(None) => return RefusalCode::StoreIncomplete,
-                Err(_idle) => {
-                    if let Err(refusal) = self.heartbeat().await {
-                        return refusal;
-                    }
-                    continue;
-                }
+            let received = tokio::time::timeout(HEARTBEAT, batches.recv()).await;
+            let done = match received {
+                Ok(Some(Ok(batch))) => self.commit(&mut store, batch).await,
+                Ok(Some(Err(fault))) => Err(refusal_of(&fault)),
+                Ok(None) => Err(RefusalCode::EngineFault),
+                Err(_idle) => Ok(()),
             };
-            if let Err(refusal) = self.commit(&mut store, batch).await {
+            // Traffic that changes nothing must not keep the heartbeat from its turn.
+            let done = match done {
+                Ok(()) if self.is_heartbeat_due() => self.heartbeat().await,
+                other => other,
+            };
+            if let Err(refusal) = done {
                 return refusal;
             }
         }
+    }
+
+    fn is_heartbeat_due(&self) -> bool {
+        let at = self.state.quorum_at_us.load(Ordering::Acquire);
+        let age = Duration::from_micros(self.clock.monotonic_us().saturating_sub(at));
+        age >= HEARTBEAT
     }
 
     async fn commit(
@@ -232,13 +244,20 @@ impl Committer {
             .await
         {
             Ok(StoreAnswer::Appended) => Ok(()),
-            // The link may have broken between the commit and its reply: then the batch is there.
+            // The link may have broken between the commit and its reply: then the batch is there. It
+            // is one transaction, so its first record speaks for all.
             Err(StoreFailure::Fault(StoreFault::Conflict { .. })) => match first {
-                Some((stream, sequence, body)) if is_there(link, stream, sequence, &body).await => {
-                    Ok(())
-                }
-                Some(_) | None => Err(Trouble::Stop(RefusalCode::RecordChainBroken)),
+                Some(first) => match is_there(link, first).await {
+                    Some(true) => Ok(()),
+                    Some(false) => Err(Trouble::Stop(RefusalCode::RecordChainBroken)),
+                    None => Err(Trouble::Wait),
+                },
+                None => Err(Trouble::Stop(RefusalCode::EngineFault)),
             },
+            // A batch that can never be taken must not be tried for ever.
+            Err(StoreFailure::Fault(StoreFault::TooLarge)) => {
+                Err(Trouble::Stop(RefusalCode::EngineFault))
+            }
             Err(StoreFailure::Fault(StoreFault::Fenced { .. })) => {
                 Err(Trouble::Stop(RefusalCode::RolledBack))
             }
@@ -292,7 +311,7 @@ pub fn adopt(
     cosigned: CosignedCheckpoint,
 ) {
     let bound_ms = cosigned.time_floor_s().saturating_mul(1000);
-    time.raise_floor(bound_ms);
+    time.raise_floor(bound_ms, clock);
     state
         .clock_disagrees
         .store(!TrustedTime::agrees(clock, bound_ms), Ordering::Release);
@@ -307,28 +326,30 @@ enum Trouble {
     Stop(RefusalCode),
 }
 
-async fn is_there(link: &mut StoreLink, stream: StreamId, from: u64, body: &RecordBody) -> bool {
+/// Whether the store holds this record; none if it cannot tell now.
+async fn is_there(link: &mut StoreLink, record: (StreamId, u64, RecordBody)) -> Option<bool> {
+    let (stream, from, body) = record;
     let bytes_max = u32::try_from(body.0.len()).unwrap_or(u32::MAX);
-    let read = link
-        .ask(StoreOperation::Read {
-            stream,
-            from,
-            bytes_max,
-        })
-        .await;
-    matches!(read, Ok(StoreAnswer::Records(records)) if records.first() == Some(body))
+    let read = StoreOperation::Read {
+        stream,
+        from,
+        bytes_max,
+    };
+    match link.ask(read).await {
+        Ok(StoreAnswer::Records(records)) => Some(records.first() == Some(&body)),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Why the sequencer ended.
+fn refusal_of(fault: &LedgerError) -> RefusalCode {
+    journal_line(&format!("the sequencer stopped: {fault}"));
+    match fault {
+        LedgerError::Record(RecordError::Seal(_)) => RefusalCode::EntropyFailed,
+        _ => RefusalCode::EngineFault,
+    }
 }
 
 fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
-}
-
-/// Health that follows from the commit path.
-#[must_use]
-pub fn health(state: &CommitState) -> Health {
-    if state.stalled.load(Ordering::Acquire) {
-        Health::WaitingForWitnesses
-    } else {
-        Health::Serving
-    }
 }

@@ -21,6 +21,7 @@ pub mod commit;
 pub mod configuration;
 pub mod connection;
 pub mod entropy;
+mod host_name;
 pub mod http;
 pub mod link;
 pub mod metrics;
@@ -30,6 +31,7 @@ pub mod scim;
 pub mod sequencer;
 pub mod service;
 pub mod transport;
+mod turns;
 pub mod witnesses;
 
 pub use run::{Machine, run};

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chancery_wire::{
     BlobName, BlobReply, BlobRequest, Decoder, EgressName, EgressReply, Message, StoreAnswer,
@@ -16,6 +17,9 @@ use crate::transport::{BoxStream, Transport};
 
 /// Bytes asked of a stream at a time.
 const READ_CHUNK: usize = 64 * 1024;
+
+/// How long the store may take for one request. A host that stands still is treated as gone.
+const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Writes one frame.
 ///
@@ -144,8 +148,13 @@ impl StoreLink {
     pub async fn ask(&mut self, operation: StoreOperation) -> Result<StoreAnswer, StoreFailure> {
         let id = self.next;
         self.next = self.next.wrapping_add(1);
-        send(&mut self.stream, &StoreRequest { id, operation }).await?;
-        let reply: StoreReply = receive(&mut self.stream, &mut self.decoder).await?;
+        let exchange = async {
+            send(&mut self.stream, &StoreRequest { id, operation }).await?;
+            receive::<StoreReply>(&mut self.stream, &mut self.decoder).await
+        };
+        let reply = tokio::time::timeout(STORE_TIMEOUT, exchange)
+            .await
+            .map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??;
         if reply.id != id {
             return Err(StoreFailure::Link(io::ErrorKind::InvalidData.into()));
         }

@@ -22,7 +22,9 @@ use chancery_verify::{Anchor, Evidence, Mode};
 use ring::digest::{SHA256, digest};
 
 use crate::connection::Channel;
+use crate::host_name::authority;
 use crate::service::Service;
+use crate::turns::{Turn, Turns};
 
 /// IANA HPKE KEM identifier of X-Wing.
 const HPKE_KEM_X_WING: u16 = 0x647a;
@@ -64,6 +66,8 @@ pub enum NodeError {
     Entropy,
     /// There is no statement yet.
     NotReady,
+    /// Too many clients wait for the secure processor.
+    Busy,
 }
 
 impl std::fmt::Display for NodeError {
@@ -74,6 +78,7 @@ impl std::fmt::Display for NodeError {
             Self::Log => formatter.write_str("the log did not take the node statement"),
             Self::Entropy => formatter.write_str("the source of randomness failed"),
             Self::NotReady => formatter.write_str("there is no node statement yet"),
+            Self::Busy => formatter.write_str("too many clients wait for the secure processor"),
         }
     }
 }
@@ -141,8 +146,7 @@ pub struct Node {
     parts: NodeParts,
     boot_index: RwLock<u64>,
     current: RwLock<Option<Arc<Current>>>,
-    /// The processor is one serial device; sessions that ask for it wait here.
-    hardware: tokio::sync::Semaphore,
+    turns: Turns,
 }
 
 impl std::fmt::Debug for Node {
@@ -162,7 +166,7 @@ impl Node {
             parts,
             boot_index: RwLock::new(0),
             current: RwLock::new(None),
-            hardware: tokio::sync::Semaphore::new(1),
+            turns: Turns::new(),
         }
     }
 
@@ -192,22 +196,11 @@ impl Node {
         self.parts.deployment
     }
 
-    /// The host that a client named, with its port, if it is one of ours; the first of ours otherwise.
-    /// It only serves to build URIs for the client that named it.
+    /// The host that a client named, if it is one of ours, or else the first of ours; with the port
+    /// that it named. It only serves to build URIs for the client that named it.
     #[must_use]
     pub fn host_of(&self, header: Option<&str>) -> String {
-        let ours = |text: &str| {
-            let (name, port) = text
-                .rsplit_once(':')
-                .map_or((text, None), |(n, p)| (n, Some(p)));
-            let port_is_number = port.is_none_or(|port| port.parse::<u16>().is_ok());
-            port_is_number && self.parts.host_names.iter().any(|host| host == name)
-        };
-        header
-            .filter(|text| ours(text))
-            .or_else(|| self.parts.host_names.first().map(String::as_str))
-            .map(String::from)
-            .unwrap_or_default()
+        authority(header, &self.parts.host_names)
     }
 
     /// Whether the statement should be renewed at `now_ms`.
@@ -235,7 +228,8 @@ impl Node {
         let epoch_key = SigningKey::from_seed(*seed.expose());
         let statement = self.statement(&beacon, &epoch_key, spki_sha256);
         let report_data = (self.parts.purposes.node)(&statement)?;
-        let evidence = self.evidence(report_data).await?;
+        let turn = self.turns.of_runtime().await.ok_or(NodeError::Processor)?;
+        let evidence = self.evidence(report_data, turn).await?;
         let (bytes, sha256) = (statement.encode()?, statement.sha256()?);
         let leaf = Act::Leaf {
             kind: EpochKind::NodeStatement,
@@ -302,15 +296,12 @@ impl Node {
         }
     }
 
-    /// Asks the secure processor for a report, on a thread that may block.
-    async fn evidence(&self, report_data: [u8; 64]) -> Result<Evidence, NodeError> {
-        let _turn = self
-            .hardware
-            .acquire()
-            .await
-            .map_err(|_closed| NodeError::Processor)?;
+    /// Asks the secure processor for a report, on a thread that may block. The turn ends with the
+    /// answer, not with whoever asked.
+    async fn evidence(&self, report_data: [u8; 64], turn: Turn) -> Result<Evidence, NodeError> {
         let processor = Arc::clone(&self.parts.processor);
         let asked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let report = processor.report(&report_data).ok()?;
             let table = processor.certificates().ok()?;
             Some(Evidence {
@@ -365,7 +356,8 @@ impl Node {
             ),
             ProofMode::Hardware => {
                 let report_data = (self.parts.purposes.session)(&statement)?;
-                SessionProof::Hardware(self.evidence(report_data).await?)
+                let turn = self.turns.of_client().await.ok_or(NodeError::Busy)?;
+                SessionProof::Hardware(self.evidence(report_data, turn).await?)
             }
         };
         Ok(AttestResponse {

@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chancery_directory::EpochKind;
-use chancery_engine::{Act, Answer, Batch, LeafContext, RootLog, View};
+use chancery_engine::{Act, Answer, Batch, LeafContext, LedgerError, RootLog, View};
 use chancery_keyset::Keyset;
 use chancery_platform::SecureProcessor;
 use chancery_sealing::{Entropy as _, Key};
 use chancery_session::Deployment;
 use chancery_session::deployment::DeploymentParts;
 use chancery_verify::Anchor;
-use chancery_wire::{Health, RefusalCode, StoreAnswer, StoreFault, StoreOperation, Telemetry};
+use chancery_wire::{
+    Health, RefusalCode, StoreAnswer, StoreFault, StoreOperation, StreamHead, Telemetry,
+};
 use tokio::sync::mpsc;
 
 use crate::boot::{HOST_PAUSE, Launch, LoadStop, Loaded, Loader, launch};
@@ -58,6 +60,7 @@ impl std::fmt::Debug for Machine {
 struct Status {
     health: Mutex<Health>,
     deployment: Mutex<Option<Vec<u8>>>,
+    commit: Mutex<Option<Arc<CommitState>>>,
     metrics: Arc<Metrics>,
     changed: tokio::sync::Notify,
 }
@@ -68,8 +71,28 @@ impl Status {
         self.changed.notify_one();
     }
 
-    fn health(&self) -> Health {
-        *self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The health as of now: a service whose batch cannot be committed waits, whatever it was told.
+    fn shown(&self) -> Health {
+        let health = *self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let commit = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
+        match commit.as_ref() {
+            Some(state) if health == Health::Serving && state.stalled.load(Ordering::Acquire) => {
+                Health::WaitingForWitnesses
+            }
+            Some(_) | None => health,
+        }
+    }
+}
+
+impl Status {
+    fn count_quorum_age(&self, clock: &dyn Clock) {
+        let commit = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = commit.as_ref() {
+            let at = state.quorum_at_us.load(Ordering::Acquire);
+            self.metrics
+                .quorum_age_us
+                .set(clock.monotonic_us().saturating_sub(at));
+        }
     }
 }
 
@@ -80,6 +103,7 @@ pub async fn run<A: Anchor>(machine: Machine) {
     let status = Arc::new(Status {
         health: Mutex::new(Health::Starting),
         deployment: Mutex::new(None),
+        commit: Mutex::new(None),
         metrics: Arc::clone(&metrics),
         changed: tokio::sync::Notify::new(),
     });
@@ -116,6 +140,7 @@ async fn tell(transport: Arc<dyn Transport>, status: Arc<Status>, clock: Arc<dyn
             let mut told = None;
             loop {
                 read_process(&status.metrics);
+                status.count_quorum_age(clock.as_ref());
                 status.metrics.uptime_us.set(clock.monotonic_us());
                 let known = status
                     .deployment
@@ -124,7 +149,7 @@ async fn tell(transport: Arc<dyn Transport>, status: Arc<Status>, clock: Arc<dyn
                     .clone();
                 let deployment = if told == known { None } else { known.clone() };
                 let report = Telemetry {
-                    health: status.health(),
+                    health: status.shown(),
                     counters: status.metrics.snapshot(),
                     deployment,
                 };
@@ -140,7 +165,7 @@ async fn tell(transport: Arc<dyn Transport>, status: Arc<Status>, clock: Arc<dyn
     }
 }
 
-type Closed = Batch<Reply>;
+type Closed = Result<Batch<Reply>, LedgerError>;
 type Serving = (Arc<Service>, tokio::sync::oneshot::Receiver<RefusalCode>);
 
 async fn start<A: Anchor>(
@@ -155,33 +180,37 @@ async fn start<A: Anchor>(
         instance_key: instance_key(&boot_seed),
         policy_hash: *launch.policy.sha256(),
     };
-    let loaded = loop {
+    let launch = Arc::new(launch);
+    let mut starter = Starter {
+        machine,
+        status,
+        clock,
+        launch: Arc::clone(&launch),
+        entropy,
+        context,
+    };
+    let (service, stopped) = loop {
         let loader = Loader {
             launch: &launch,
             processor: machine.processor.as_ref(),
             transport: &machine.transport,
-            entropy: &mut entropy,
+            entropy: &mut starter.entropy,
             clock: clock.as_ref(),
             context,
         };
-        match loader.load().await {
-            Ok(loaded) => break loaded,
+        let booted = match loader.load().await {
+            Ok(loaded) => starter.boot::<A>(loaded).await,
+            Err(stop) => Err(stop),
+        };
+        match booted {
+            Ok(serving) => break serving,
             Err(LoadStop::Refused(refusal)) => return Err(refusal),
-            Err(LoadStop::HostLost) => tokio::time::sleep(HOST_PAUSE).await,
+            Err(LoadStop::Again) => tokio::time::sleep(HOST_PAUSE).await,
         }
     };
-    let starter = Starter {
-        machine,
-        status,
-        clock,
-        launch,
-        entropy,
-        context,
-    };
-    let (service, stopped) = starter.boot::<A>(loaded).await?;
     let stopped = async move {
         // The committer ends only with a reason; losing it is a reason of its own.
-        stopped.await.unwrap_or(RefusalCode::StoreIncomplete)
+        stopped.await.unwrap_or(RefusalCode::EngineFault)
     };
     Ok((service, stopped))
 }
@@ -205,13 +234,13 @@ struct Starter<'a> {
     machine: &'a Machine,
     status: &'a Arc<Status>,
     clock: &'a Arc<dyn Clock>,
-    launch: Launch,
+    launch: Arc<Launch>,
     entropy: SystemEntropy,
     context: LeafContext,
 }
 
 impl Starter<'_> {
-    async fn boot<A: Anchor>(mut self, loaded: Loaded) -> Result<Serving, RefusalCode> {
+    async fn boot<A: Anchor>(&mut self, loaded: Loaded) -> Result<Serving, LoadStop> {
         let Loaded {
             mut ledger,
             view,
@@ -220,7 +249,7 @@ impl Starter<'_> {
             deployment,
             epoch,
             token_key,
-            ..
+            streams,
         } = loaded;
         let (served, authority_pem) = self.certificate(&tls)?;
         let document = self.document::<A>(deployment, &log, &authority_pem)?;
@@ -233,9 +262,14 @@ impl Starter<'_> {
         let is_new = log.size() == 0;
         let log = Arc::new(Mutex::new(log));
         let (committer, batches) = self.committer(log, view, epoch);
+        *self
+            .status
+            .commit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&committer.state));
         if !is_new {
             self.confirm(&committer).await?;
-            self.fence(epoch).await?;
+            self.fence(epoch, &streams).await?;
         }
         ledger.begin_epoch(epoch, self.context);
         let node = self.node::<A>(deployment, document, Arc::clone(&committer.log))?;
@@ -253,7 +287,10 @@ impl Starter<'_> {
         let service = Arc::new(Service::new(parts, &committer));
         let sequencer = Sequencer {
             ledger,
-            entropy: self.entropy,
+            entropy: self
+                .entropy
+                .fork()
+                .map_err(|_entropy| RefusalCode::EntropyFailed)?,
             inbox: Arc::clone(&committer.inbox),
             batches: batches.0,
             clock: Arc::clone(self.clock),
@@ -263,10 +300,12 @@ impl Starter<'_> {
         // The boot entry carries a fresh nonce: only the newest state gets a quorum for it (I23).
         tokio::select! {
             () = announce(&service, boot_nonce, spki_sha256) => {}
-            refusal = &mut stopped => return Err(refusal.unwrap_or(RefusalCode::StoreIncomplete)),
+            refusal = &mut stopped => {
+                return Err(refusal.unwrap_or(RefusalCode::EngineFault).into());
+            }
         }
         service.metrics.boot_epoch.set(epoch);
-        tokio::spawn(renew(Arc::clone(&service), tls, self.launch));
+        tokio::spawn(renew(Arc::clone(&service), tls, Arc::clone(&self.launch)));
         Ok((service, stopped))
     }
 
@@ -423,18 +462,22 @@ impl Starter<'_> {
         }
     }
 
-    async fn fence(&self, epoch: u64) -> Result<(), RefusalCode> {
-        loop {
-            if let Ok(mut store) = StoreLink::open(&self.machine.transport).await {
-                match store.ask(StoreOperation::Fence { epoch }).await {
-                    Ok(StoreAnswer::Fenced) => return Ok(()),
-                    Err(StoreFailure::Fault(StoreFault::Fenced { .. })) => {
-                        return Err(RefusalCode::RolledBack);
-                    }
-                    Ok(_) | Err(_) => {}
-                }
+    /// Shuts out every earlier writer, then looks whether one of them was faster than the fence: what
+    /// a killed predecessor had sent may have reached the store after it was read.
+    async fn fence(&self, epoch: u64, loaded: &[StreamHead]) -> Result<(), LoadStop> {
+        let Ok(mut store) = StoreLink::open(&self.machine.transport).await else {
+            return Err(LoadStop::Again);
+        };
+        match store.ask(StoreOperation::Fence { epoch }).await {
+            Ok(StoreAnswer::Fenced) => {}
+            Err(StoreFailure::Fault(StoreFault::Fenced { .. })) => {
+                return Err(RefusalCode::RolledBack.into());
             }
-            tokio::time::sleep(HOST_PAUSE).await;
+            Ok(_) | Err(_) => return Err(LoadStop::Again),
+        }
+        match store.ask(StoreOperation::Streams).await {
+            Ok(StoreAnswer::Streams(now)) if now == loaded => Ok(()),
+            Ok(_) | Err(_) => Err(LoadStop::Again),
         }
     }
 }
@@ -468,7 +511,7 @@ fn set_going(
     std::thread::Builder::new()
         .name(String::from("sequencer"))
         .spawn(move || sequencer.run())
-        .map_err(|_thread| RefusalCode::SecureProcessorFailed)?;
+        .map_err(|_thread| RefusalCode::EngineFault)?;
     Ok(stopped)
 }
 
@@ -501,7 +544,7 @@ async fn log_leaf(service: &Arc<Service>, kind: EpochKind, detail: Vec<u8>) -> u
 }
 
 /// Keeps the node statement and the certificate fresh.
-async fn renew(service: Arc<Service>, tls: TlsKeys, launch: Launch) {
+async fn renew(service: Arc<Service>, tls: TlsKeys, launch: Arc<Launch>) {
     loop {
         tokio::time::sleep(RENEWAL_PERIOD).await;
         if !service.node.is_renewal_due(service.now_ms()) {

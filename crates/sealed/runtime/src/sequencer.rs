@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use chancery_engine::{Answer, Batch, Ledger, Refusal, Submission};
+use chancery_engine::{Answer, Batch, Ledger, LedgerError, Refusal, Submission};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Clock, TrustedTime};
@@ -96,6 +96,12 @@ impl Inbox {
     }
 }
 
+/// The next thing that the sequencer does.
+enum Step {
+    Decide(Box<Submission<Reply>>),
+    Close,
+}
+
 /// What the sequencer thread owns.
 #[derive(Debug)]
 pub struct Sequencer {
@@ -106,7 +112,7 @@ pub struct Sequencer {
     /// Where acts come from.
     pub inbox: Arc<Inbox>,
     /// Where batches go.
-    pub batches: mpsc::UnboundedSender<Batch<Reply>>,
+    pub batches: mpsc::UnboundedSender<Result<Batch<Reply>, LedgerError>>,
     /// The shell's clock.
     pub clock: Arc<dyn Clock>,
     /// Time as the witnesses bound it.
@@ -117,45 +123,43 @@ impl Sequencer {
     /// Decides and batches until the inbox is ended. While a batch is on its way, the next one is
     /// decided; it leaves as soon as the one before is committed, so no timer is needed.
     pub fn run(mut self) {
-        loop {
-            let Some((acts, may_close)) = self.next() else {
-                return;
-            };
-            for act in acts {
-                let now_ms = self.time.now_ms(self.clock.as_ref());
-                self.ledger.submit(now_ms, act);
-            }
-            if !may_close || !self.ledger.has_open() {
-                continue;
-            }
-            let now_ms = self.time.now_ms(self.clock.as_ref());
-            match self
-                .ledger
-                .close(now_ms, self.time.floor_ms(), &mut self.entropy)
-            {
-                Ok(batch) => {
-                    self.inbox
-                        .queue
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .in_flight = true;
-                    if self.batches.send(batch).is_err() {
+        while let Some(step) = self.next() {
+            match step {
+                Step::Decide(act) => {
+                    let now_ms = self.time.now_ms(self.clock.as_ref());
+                    self.ledger.submit(now_ms, *act);
+                }
+                Step::Close => {
+                    let closed = self.close();
+                    let is_fault = closed.is_err();
+                    // Without randomness or a valid log nothing more may be written: the runtime
+                    // stops rather than continue in doubt.
+                    if self.batches.send(closed).is_err() || is_fault {
+                        self.inbox.end();
                         return;
                     }
-                }
-                // Without randomness or a valid log nothing more may be written: the runtime stops
-                // rather than continue in doubt.
-                Err(error) => {
-                    crate::journal_line(&format!("sequencer stopped: {error}"));
-                    self.inbox.end();
-                    return;
                 }
             }
         }
     }
 
-    /// Waits for something to do: acts to decide, or a batch that may leave now.
-    fn next(&self) -> Option<(Vec<Submission<Reply>>, bool)> {
+    fn close(&mut self) -> Result<Batch<Reply>, LedgerError> {
+        let now_ms = self.time.now_ms(self.clock.as_ref());
+        let batch = self
+            .ledger
+            .close(now_ms, self.time.floor_ms(), &mut self.entropy)?;
+        self.inbox
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .in_flight = true;
+        Ok(batch)
+    }
+
+    /// Waits for something to do. An act is decided only while the open batch has room, so that no
+    /// batch outgrows the store whatever waits; a batch leaves when none is on its way and nothing
+    /// that would fit waits, or it is full.
+    fn next(&self) -> Option<Step> {
         let mut queue = self
             .inbox
             .queue
@@ -165,12 +169,12 @@ impl Sequencer {
             if queue.ended {
                 return None;
             }
-            let room = BATCH_ACTS_MAX.saturating_sub(self.ledger.open_acts());
-            let may_close = !queue.in_flight;
-            let has_acts = !queue.waiting.is_empty() && room > 0;
-            if has_acts || (may_close && self.ledger.has_open()) {
-                let take = queue.waiting.len().min(room);
-                return Some((queue.waiting.drain(..take).collect(), may_close));
+            let has_room = self.ledger.open_acts() < BATCH_ACTS_MAX;
+            if has_room && let Some(act) = queue.waiting.pop_front() {
+                return Some(Step::Decide(Box::new(act)));
+            }
+            if !queue.in_flight && self.ledger.has_open() {
+                return Some(Step::Close);
             }
             queue = self.changed(queue);
         }

@@ -228,7 +228,7 @@ impl Conversation {
                 Ok(Ok(Reply::Size(size))) if size <= checkpoint.size() && size != old => {
                     self.believed = Some(size);
                 }
-                Ok(Ok(Reply::Size(_))) => {
+                Ok(Ok(Reply::Size(_) | Reply::Inconsistent)) => {
                     self.context.metrics.cosignatures_conflict.add(1);
                     return self.confirm(checkpoint).await;
                 }
@@ -281,6 +281,9 @@ impl Conversation {
                 Ok(size) => Reply::Size(size),
                 Err(_error) => Reply::Invalid,
             },
+            // The witness has another tree of a size that we both know: only its signed checkpoint
+            // says which.
+            StatusCode::UNPROCESSABLE_ENTITY => Reply::Inconsistent,
             _ => Reply::Refused,
         })
     }
@@ -296,14 +299,22 @@ impl Conversation {
         match UnverifiedCheckpoint::parse(&body)
             .and_then(|unverified| unverified.verify(ours.origin(), &self.log_key))
         {
-            Ok(theirs)
-                if theirs.size() > ours.size()
-                    || (theirs.size() == ours.size() && theirs.root() != ours.root()) =>
-            {
+            Ok(theirs) if theirs.size() > ours.size() || self.differs(&theirs) => {
                 Answer::Superseded(Box::new(theirs))
             }
             Ok(_) | Err(_) => Answer::Failed,
         }
+    }
+
+    /// Whether a checkpoint that this log's key signed is of another tree than ours.
+    fn differs(&self, theirs: &Checkpoint) -> bool {
+        let log = self
+            .context
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        log.root_at(theirs.size())
+            .is_ok_and(|root| root != *theirs.root())
     }
 
     async fn call(
@@ -347,6 +358,7 @@ impl Conversation {
 enum Reply {
     Cosigned(NoteSignature),
     Size(u64),
+    Inconsistent,
     Refused,
     Invalid,
 }
