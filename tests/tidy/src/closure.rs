@@ -61,39 +61,43 @@ fn list(linked: &BTreeSet<String>, all: &BTreeSet<String>) -> String {
     text
 }
 
-/// Crates of which two versions are trusted, with the reason. Each is asked for by others and goes away when they agree.
-const DOUBLE: [(&str, &str); 3] = [
-    ("base64", "sev and pem follow different releases of it"),
-    ("getrandom", "ring follows 0.2, the RustCrypto crates 0.4"),
-    (
-        "syn",
-        "derive macros follow different releases; it only builds",
-    ),
-];
-
-/// The crates of a list that are there in two versions and not excepted, and the exceptions that nobody needs.
+/// The crates of a list that are there in two versions without an entry `skip` in `deny.toml`, and the entries that nobody needs.
 #[must_use]
-pub fn doubles(text: &str) -> Vec<String> {
+pub fn doubles(text: &str, deny: &str) -> Vec<String> {
     let names: Vec<&str> = text
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split(' ').next())
         .collect();
     let is_double = |name: &str| names.iter().filter(|found| **found == name).count() > 1;
+    let skipped = skipped(deny);
     let mut breaches = Vec::new();
     for name in listed(text) {
-        if is_double(name) && !DOUBLE.iter().any(|(excepted, _)| *excepted == name) {
+        if is_double(name) && !skipped.contains(name) {
             breaches.push(format!("docs/tcb-dependencies.txt: two versions of {name}"));
         }
     }
-    for (name, _) in DOUBLE {
+    for name in skipped {
         if !is_double(name) {
             breaches.push(format!(
-                "{name} is there once: end its exception in tests/tidy"
+                "deny.toml: {name} is there once and need not be skipped"
             ));
         }
     }
     breaches
+}
+
+/// The names in entries `{ crate = "name@version", reason = ... }`.
+fn skipped(deny: &str) -> BTreeSet<&str> {
+    let entries = deny.lines().filter_map(|line| {
+        let (entry, reason) = line
+            .trim_start()
+            .strip_prefix("{ crate = \"")?
+            .split_once('"')?;
+        let (name, _) = entry.split_once('@')?;
+        reason.starts_with(", reason = ").then_some(name)
+    });
+    entries.collect()
 }
 
 /// The names of a list, without the head, versions and marks.
@@ -120,15 +124,12 @@ mod tests {
 
     #[test]
     fn finds_second_versions_and_needless_exceptions() {
-        let excepted: String = DOUBLE
-            .iter()
-            .map(|(name, _)| format!("{name} 1.0.0\n{name} 2.0.0\n"))
-            .collect();
-        assert_eq!(doubles(&excepted), Vec::<String>::new());
-        assert_eq!(
-            doubles(&format!("{excepted}ring 1.0.0\nring 2.0.0\n")).len(),
-            1
-        );
-        assert_eq!(doubles("").len(), DOUBLE.len());
+        let deny = "skip = [\n  { crate = \"syn@2\", reason = \"macros\" },\n]\n";
+        let double = "syn 2.0.0 build\nsyn 3.0.0 build\nring 1.0.0\n";
+        assert_eq!(doubles(double, deny), Vec::<String>::new());
+        assert_eq!(doubles(double, "").len(), 1);
+        assert_eq!(doubles("ring 1.0.0\n", deny).len(), 1);
+        let unexplained = "{ crate = \"syn@2\" },\n";
+        assert_eq!(doubles(double, unexplained).len(), 1);
     }
 }

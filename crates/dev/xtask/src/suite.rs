@@ -154,7 +154,15 @@ fn dependencies(place: &Place, _: &mut Tally) -> Result<(), String> {
     }
     step::run(offline(
         place,
-        &["deny", "--offline", "check", "bans", "licenses", "sources"],
+        &[
+            "deny",
+            "--offline",
+            "check",
+            "--hide-inclusion-graph",
+            "bans",
+            "licenses",
+            "sources",
+        ],
     ))
 }
 
@@ -165,7 +173,7 @@ fn advisories(place: &Place, _: &mut Tally) -> Result<(), String> {
         step::run(install)?;
     }
     let mut check = step::cargo(place);
-    check.args(["deny", "check"]);
+    check.args(["deny", "check", "--hide-inclusion-graph"]);
     step::run(check)
 }
 
