@@ -22,8 +22,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask up [-- ARGUMENTS]   build the service in release, then run `chancery-dev up ARGUMENTS`
-       cargo xtask test [--full]       formatting, lints, documentation, every test; --full adds what takes long or
-                                       needs the network (cargo-deny with the advisory database)
+       cargo xtask test [--full]       formatting, lints, documentation, every test; --full adds what takes long (fifty
+                                       kills under load) or needs the network (cargo-deny with the advisory database)
        cargo xtask help                this text";
 
 /// The folders that the commands work in.

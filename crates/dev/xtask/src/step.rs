@@ -16,6 +16,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Takes in the counts of another run.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.programs = self.programs.saturating_add(other.programs);
+        self.passed = self.passed.saturating_add(other.passed);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.ignored = self.ignored.saturating_add(other.ignored);
+    }
+
     /// Reads one line of output; anything but a result line changes nothing.
     pub(crate) fn read(&mut self, line: &str) {
         let Some(counts) = line.strip_prefix("test result: ") else {
@@ -142,6 +150,27 @@ pub(crate) fn require_compiler() -> Result<(), String> {
     Ok(())
 }
 
+/// Programs that tests start: how to see that one is there, and its Debian package.
+const TEST_TOOLS: [(&str, &[&str], &str); 2] = [
+    ("curl", &["--version"], "curl"),
+    ("kill", &["-l"], "procps"),
+];
+
+/// Tests are clients by `curl` and send signals by `kill`.
+///
+/// # Errors
+/// If one is not there; names the Debian package.
+pub(crate) fn require_test_tools() -> Result<(), String> {
+    for (program, arguments, package) in TEST_TOOLS {
+        if !works(program, arguments) {
+            return Err(format!(
+                "there is no program `{program}`; on Debian: apt-get install {package}"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// A stopwatch for one step or a whole run.
 #[derive(Debug)]
 pub(crate) struct Watch(Instant);
@@ -192,6 +221,11 @@ mod tests {
             ignored: 1,
         };
         assert_eq!(tally, expected);
+        let mut twice = Tally::default();
+        twice.add(&tally);
+        twice.add(&tally);
+        assert_eq!(twice.passed, 10);
+        assert_eq!((twice.programs, twice.failed, twice.ignored), (4, 8, 2));
     }
 
     #[test]

@@ -29,7 +29,10 @@ const USUAL: [Step; 8] = [
     ("dependencies", dependencies),
 ];
 
-const FULL: [Step; 1] = [("dependencies against the advisory database", advisories)];
+const FULL: [Step; 2] = [
+    ("fifty kills under load", kills),
+    ("dependencies against the advisory database", advisories),
+];
 
 /// Runs the steps in order and stops at the first that fails.
 ///
@@ -74,6 +77,7 @@ fn steps(reach: Reach) -> Vec<Step> {
 /// The one step that may use the network: sources of the locked dependencies, and the toolchain's parts.
 fn set_up(place: &Place, _: &mut Tally) -> Result<(), String> {
     step::require_compiler()?;
+    step::require_test_tools()?;
     for (component, arguments) in [
         ("rustfmt", ["fmt", "--version"]),
         ("clippy", ["clippy", "--version"]),
@@ -136,7 +140,10 @@ fn shipped(place: &Place, _: &mut Tally) -> Result<(), String> {
 }
 
 fn tests(place: &Place, tally: &mut Tally) -> Result<(), String> {
-    *tally = step::run_tests(offline(place, &["test", "--workspace", "--locked"]))?;
+    tally.add(&step::run_tests(offline(
+        place,
+        &["test", "--workspace", "--locked"],
+    ))?);
     if tally.passed == 0 {
         return Err("no test ran".to_owned());
     }
@@ -164,6 +171,24 @@ fn dependencies(place: &Place, _: &mut Tally) -> Result<(), String> {
             "sources",
         ],
     ))
+}
+
+/// The usual run kills a few times; this is the long one.
+fn kills(place: &Place, tally: &mut Tally) -> Result<(), String> {
+    let mut command = offline(
+        place,
+        &[
+            "test",
+            "--locked",
+            "--package",
+            "chancery-e2e",
+            "--test",
+            "kill",
+        ],
+    );
+    command.env("CHANCERY_KILL_CYCLES", "50");
+    tally.add(&step::run_tests(command)?);
+    Ok(())
 }
 
 fn advisories(place: &Place, _: &mut Tally) -> Result<(), String> {
