@@ -36,4 +36,4 @@ pub use programs::{Finished, program, run, spawn};
 pub use scan::{Needle, found};
 pub use service::{Pids, Ready, Service, is_alive, signal};
 pub use tap::{Recording, Tap};
-pub use wait::{LONG, SHORT, eventually};
+pub use wait::{LONG, SHORT, back_off, eventually};

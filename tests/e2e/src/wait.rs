@@ -29,6 +29,15 @@ pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Opti
     }
 }
 
+/// Lets a client that was refused wait a moment before it tries again, as any client does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a pause of a client, not of a test"
+)]
+pub fn back_off() {
+    std::thread::sleep(PERIOD);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
