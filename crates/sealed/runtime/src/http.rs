@@ -76,7 +76,7 @@ enum Class {
 
 /// Answers one request.
 pub async fn answer(service: Arc<Service>, channel: Channel, request: Request<Incoming>) -> Answer {
-    service.metrics.requests_in_flight.add(1);
+    let _in_flight = service.metrics.requests_in_flight.raise();
     let class = classify(request.uri().path());
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let answer = route(&service, channel, request, class).await;
@@ -95,7 +95,6 @@ pub async fn answer(service: Arc<Service>, channel: Channel, request: Request<In
         400..=499 => metrics.responses_client_error.add(1),
         _ => metrics.responses_server_error.add(1),
     }
-    metrics.requests_in_flight.take(1);
     answer
 }
 
@@ -116,7 +115,7 @@ async fn route(
     request: Request<Incoming>,
     class: Class,
 ) -> Answer {
-    if has_two_meanings(request.headers()) {
+    if channel.is_ambiguous() || has_two_meanings(request.headers()) {
         return closing(problem(
             StatusCode::BAD_REQUEST,
             "the request's framing is ambiguous",

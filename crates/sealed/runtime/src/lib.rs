@@ -21,6 +21,7 @@ pub mod commit;
 pub mod configuration;
 pub mod connection;
 pub mod entropy;
+mod framing;
 mod host_name;
 pub mod http;
 pub mod link;

@@ -19,6 +19,12 @@ impl Counter {
         self.0.fetch_sub(amount, Ordering::Relaxed);
     }
 
+    /// Adds one for as long as the result lives, so that a dropped future takes it back.
+    pub fn raise(&self) -> Raised<'_> {
+        self.add(1);
+        Raised(self)
+    }
+
     /// Sets it.
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
@@ -28,6 +34,16 @@ impl Counter {
     #[must_use]
     pub fn read(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One that was added to a number and is taken back on drop.
+#[derive(Debug)]
+pub struct Raised<'a>(&'a Counter);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.take(1);
     }
 }
 
@@ -93,7 +109,6 @@ metrics! {
     users
     groups
     keysets_made
-    keysets_ready
     cpu_us
     resident_bytes
     uptime_us
@@ -127,6 +142,15 @@ pub fn read_process(metrics: &Metrics) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gauge_falls_when_its_future_is_dropped() {
+        let metrics = Metrics::default();
+        let raised = metrics.requests_in_flight.raise();
+        assert_eq!(metrics.requests_in_flight.read(), 1);
+        drop(raised);
+        assert_eq!(metrics.requests_in_flight.read(), 0);
+    }
 
     #[test]
     fn snapshot_carries_what_was_counted() {
