@@ -117,6 +117,12 @@ impl Measured {
     }
 }
 
+/// Acts per batch between two counts; none if the runtime was started anew in between.
+fn per_batch((before, after): ((f64, f64), (f64, f64))) -> Option<f64> {
+    let (acts, batches) = (after.0 - before.0, after.1 - before.1);
+    (acts >= 0.0 && batches > 0.0).then(|| acts / batches)
+}
+
 fn is_count(ids: &[String], count: u64) -> bool {
     u64::try_from(ids.len()).is_ok_and(|length| length == count)
 }
@@ -140,9 +146,7 @@ impl Bench<'_> {
         let user_ids = self
             .phase(&mut load, &plan, Phase::Create, &mut phases)
             .await;
-        let acts_per_batch = counted
-            .zip(self.batches().await)
-            .map(|(before, after)| (after.0 - before.0) / (after.1 - before.1).max(1.0));
+        let acts_per_batch = counted.zip(self.batches().await).and_then(per_batch);
         // What was not created cannot be looked at.
         if !self.args.create_only && is_count(&user_ids, plan.users) {
             Arc::make_mut(&mut plan).user_ids = user_ids;
@@ -242,6 +246,13 @@ impl Bench<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_that_went_back_give_no_batch_size() {
+        assert_eq!(per_batch(((10.0, 2.0), (30.0, 7.0))), Some(4.0));
+        assert_eq!(per_batch(((10.0, 2.0), (10.0, 2.0))), None);
+        assert_eq!(per_batch(((10.0, 2.0), (5.0, 4.0))), None);
+    }
 
     #[test]
     fn reads_the_address_of_the_metrics() {

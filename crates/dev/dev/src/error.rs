@@ -171,8 +171,8 @@ impl DevError {
                 "put the newest copy of the store back, or begin anew with another --data"
             }
             Self::Refused { .. } => {
-                "the data folder is untouched; a store of another build or chip needs that build or \
-                 chip, an altered or old store needs its newest copy"
+                "the store is as it was found; one of another build or chip needs that build or chip, \
+                 one that is altered or old needs its newest copy put back"
             }
             Self::ChildFailed { .. } | Self::ChildSilent { .. } | Self::NotServing { .. } => {
                 "look into the folder `logs` of the data folder"

@@ -36,6 +36,10 @@ use crate::up::tenant::DOMAIN;
 const WARNING: &str = "EMULATED MODE PROTECTS NOTHING: the secure processor is a program whose \
                        secrets lie in a file. For development and tests alone.";
 
+/// How long the data folder may stay taken before somebody is said to hold it.
+const LOCK_TIME_MAX: Duration = Duration::from_millis(500);
+/// Pause between attempts at it.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// How long a port may stay taken by the host of a killed `up`.
 const PORT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Pause between looks at it.
@@ -50,16 +54,18 @@ pub(crate) fn run(args: &UpArgs, console: &Console) -> Result<(), DevError> {
     let domains = demo_domains(&args.demo_domains)?;
     let programs = Programs::find()?;
     let layout = Layout::make(&args.data)?;
-    let lock = Lock::take(&layout)?;
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(DevError::System)?;
+    let lock = runtime.block_on(take_lock(&layout))?;
     let spinner = console.with_spinner();
     let result = runtime.block_on(async {
         let mut stop = Stop::new()?;
         await_port(args.listen, lock.was_left).await?;
         if let Some(path) = &args.ready_file {
+            // Sees now that it can be written, and leaves none of an earlier run to be read.
+            files::write(path, b"", files::PRIVATE)?;
             files::remove(path)?;
         }
         let children = Supervisor::new(&spinner, &layout, &programs, args.listen, lock.was_left);
@@ -88,6 +94,19 @@ fn demo_domains(texts: &[String]) -> Result<BTreeSet<Domain>, DevError> {
             })
         })
         .collect()
+}
+
+/// Takes the data folder. A process that was killed just now may not have let go of it yet.
+async fn take_lock(layout: &Layout) -> Result<Lock, DevError> {
+    let begun = Instant::now();
+    loop {
+        match Lock::take(layout) {
+            Err(DevError::Locked { .. }) if begun.elapsed() < LOCK_TIME_MAX => {
+                sleep(LOCK_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Sees that the port is free before anything is started.

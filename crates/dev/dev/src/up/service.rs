@@ -367,7 +367,9 @@ impl<'a> Service<'a> {
     /// Says how to use what serves now.
     fn greet(&self) {
         let Some(ready) = &self.ready else { return };
-        let mut members = Object::new()
+        let mut document = Object::new()
+            .with("event", "ready")
+            .with("message", "The service is ready.")
             .with("base", ready.base.as_str())
             .with("ca_file", ready.ca_file.display().to_string())
             .with(
@@ -389,15 +391,16 @@ impl<'a> Service<'a> {
                 "\n  SCIM        {base}\n  token in    {}",
                 token.display()
             ));
-            members = members
+            document = document
                 .with("scim_base", base)
                 .with("token_file", token.display().to_string());
         }
         if let Some(path) = &self.args.ready_file {
             text.push_str(&format!("\n  ready file  {}", path.display()));
-            members = members.with("ready_file", path.display().to_string());
+            document = document.with("ready_file", path.display().to_string());
         }
-        self.console.event("ready", &text, &members);
+        self.console.text(&text);
+        self.console.document(&document);
     }
 
     /// Keeps the service running.
@@ -410,8 +413,8 @@ impl<'a> Service<'a> {
                 change = self.children.next() => {
                     match change? {
                         Change::Ready(_) => self.rewrite_ready()?,
-                        // Its successor is looked at, however quickly it is there.
-                        Change::Ended => code.clear(),
+                        // Its successor is appraised, however quickly it is there.
+                        Change::Lost => code.clear(),
                         Change::Nothing => {}
                     }
                     continue;

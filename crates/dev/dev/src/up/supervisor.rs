@@ -49,8 +49,8 @@ struct Place {
 pub(crate) enum Change {
     /// A child says that it serves; for the processor, that it has launched the runtime.
     Ready(Role),
-    /// A child, or the runtime, ended.
-    Ended,
+    /// The runtime, or something that stands between it and its clients, ended.
+    Lost,
     /// Nothing that matters.
     Nothing,
 }
@@ -291,16 +291,25 @@ impl<'a> Supervisor<'a> {
         match what {
             What::Line(line) => self.take_line(role, &line),
             What::Ended(status) => {
-                let message = format!("{role} ended with {}", ending(status));
-                let last = self.last_log_line(role);
-                let members = Object::new()
-                    .with("child", role.to_string())
-                    .with("last_line", last);
-                self.console.event("ended", &message, &members);
+                self.tell_end(&role.to_string(), role, &ending(status));
                 self.schedule(role);
-                Change::Ended
+                match role {
+                    Role::Witness(_) => Change::Nothing,
+                    Role::Host | Role::Processor => Change::Lost,
+                }
             }
         }
+    }
+
+    /// Says that a child, or the child of one, ended, with what it said last if it failed.
+    fn tell_end(&self, name: &str, role: Role, status: &str) {
+        let last = self.last_log_line(role);
+        let mut message = format!("{name} ended with {status}");
+        if !status.starts_with("signal") && !last.is_empty() {
+            message = format!("{message}; its last line: {last}");
+        }
+        let members = Object::new().with("child", name).with("last_line", last);
+        self.console.event("ended", &message, &members);
     }
 
     fn schedule(&mut self, role: Role) {
@@ -329,7 +338,7 @@ impl<'a> Supervisor<'a> {
         let understood = match role {
             Role::Witness(number) => self.witness_line(number, line),
             Role::Host => self.host_line(line),
-            Role::Processor => self.processor_line(line),
+            Role::Processor => self.processor_line(role, line),
         };
         match understood {
             Some(Change::Ready(role)) => {
@@ -393,7 +402,7 @@ impl<'a> Supervisor<'a> {
         Some(Change::Ready(Role::Host))
     }
 
-    fn processor_line(&mut self, line: &str) -> Option<Change> {
+    fn processor_line(&mut self, role: Role, line: &str) -> Option<Change> {
         let mut fields = Fields::parse(line.as_bytes(), &Limits::DOCUMENT).ok()?;
         let event = fields.take_str("event").ok()?;
         let pid = u32::try_from(fields.take_u64("runtime_pid").ok()?).ok()?;
@@ -405,12 +414,8 @@ impl<'a> Supervisor<'a> {
             "exited" => {
                 self.runtime = None;
                 let status = fields.take_str("status").ok()?;
-                let members = Object::new()
-                    .with("child", "runtime")
-                    .with("last_line", self.last_log_line(Role::Processor));
-                let message = format!("the runtime ended with {status}");
-                self.console.event("ended", &message, &members);
-                Some(Change::Ended)
+                self.tell_end("the runtime", role, &status);
+                Some(Change::Lost)
             }
             _ => None,
         }
