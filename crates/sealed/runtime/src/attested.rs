@@ -12,9 +12,10 @@ use chancery_engine::{
 use chancery_json::{Fields, Limits, Object, Value};
 use chancery_session::AttestRequest;
 use chancery_tlog::tile::TileCoordinate;
+use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
 
-use crate::http::{Answer, Call, json, problem, retry_later, with_body};
+use crate::http::{Answer, Call, allowing, json, problem, retry_later, with_body};
 use crate::service::{ActFailure, Service};
 
 /// TLS exporter label of the value that signed acts name; the context is empty.
@@ -29,12 +30,22 @@ pub async fn attestation(service: &Arc<Service>, call: &Call) -> Answer {
             "application/json",
             service.node.document().to_vec(),
         ),
+        (_, "/.well-known/chancery/v1/attest") => wrong_method("POST"),
+        (_, "/.well-known/chancery/v1/deployment") => wrong_method("GET, HEAD"),
         _ => problem(StatusCode::NOT_FOUND, "there is nothing at this path"),
     }
 }
 
+fn wrong_method(methods: &'static str) -> Answer {
+    let answer = problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path does not take this method",
+    );
+    allowing(answer, methods)
+}
+
 async fn attest(service: &Arc<Service>, call: &Call) -> Answer {
-    let Ok(request) = AttestRequest::from_json(&call.body) else {
+    let Ok(request) = AttestRequest::from_json(call.body()) else {
         return problem(
             StatusCode::BAD_REQUEST,
             "the body is no attestation request",
@@ -59,13 +70,12 @@ async fn attest(service: &Arc<Service>, call: &Call) -> Answer {
 #[must_use]
 pub fn log(service: &Service, call: &Call) -> Answer {
     let absent = || problem(StatusCode::NOT_FOUND, "there is nothing at this path");
-    let Some(path) = call
-        .path
-        .strip_prefix("/log/")
-        .filter(|_| call.method == Method::GET)
-    else {
+    let Some(path) = call.path.strip_prefix("/log/") else {
         return absent();
     };
+    if call.method != Method::GET {
+        return wrong_method("GET, HEAD");
+    }
     if path == "checkpoint" {
         return service.commit.newest().map_or_else(
             || {
@@ -90,9 +100,6 @@ pub fn log(service: &Service, call: &Call) -> Answer {
 
 /// Answers `/v1/…`.
 pub async fn api(service: &Arc<Service>, call: &Call) -> Answer {
-    if !service.may_read() {
-        return unavailable();
-    }
     let mut segments = call.path.split('/').skip(2);
     let path = (
         segments.next(),
@@ -106,11 +113,17 @@ pub async fn api(service: &Arc<Service>, call: &Call) -> Answer {
         (&Method::POST, (Some("tenants"), Some(slug), Some("acts"), None)) => {
             act(service, call, slug).await
         }
+        (
+            _,
+            (Some("tenants"), None, None, None) | (Some("tenants"), Some(_), Some("acts"), None),
+        ) => wrong_method("POST"),
+        (_, (Some("tenants"), Some(_), None, None)) => wrong_method("GET, HEAD"),
         _ => problem(StatusCode::NOT_FOUND, "there is nothing at this path"),
     }
 }
 
-fn unavailable() -> Answer {
+/// Nothing is served now.
+pub(crate) fn unavailable() -> Answer {
     retry_later(problem(
         StatusCode::SERVICE_UNAVAILABLE,
         "the log's witnesses cannot be reached; try again later",
@@ -118,7 +131,7 @@ fn unavailable() -> Answer {
 }
 
 async fn create(service: &Arc<Service>, call: &Call) -> Answer {
-    let papers = Fields::parse(&call.body, &Limits::DOCUMENT).and_then(|mut fields| {
+    let papers = Fields::parse(call.body(), &Limits::DOCUMENT).and_then(|mut fields| {
         let admission = fields.take("admission")?.into_value().to_bytes();
         let genesis = fields.take("genesis")?.into_value().to_bytes();
         fields.finish()?;
@@ -160,8 +173,9 @@ async fn create(service: &Arc<Service>, call: &Call) -> Answer {
     }
 }
 
-/// What anybody may know of a tenant: its signed papers and the sequence numbers its admins have
-/// used. The papers are what clients pin; none of it names a user.
+/// What anybody who knows a tenant's name may know of it: its signed papers and the sequence numbers
+/// its admins have used. The papers are what clients pin; a delegation names its trusted domains, and
+/// the accounts that it protects.
 fn show(service: &Service, slug: &str) -> Answer {
     let view = service.read();
     let Some(tenant) = view.tenant_of_slug(slug) else {
@@ -197,11 +211,16 @@ fn show(service: &Service, slug: &str) -> Answer {
         .with("delegations", delegations)
         .with("sequences", Value::Object(sequences))
         .with("log_size", tenant.log_size);
-    json(StatusCode::OK, &body)
+    let mut answer = json(StatusCode::OK, &body);
+    // A paper may be revoked at any time.
+    answer
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
 }
 
 async fn act(service: &Arc<Service>, call: &Call, slug: &str) -> Answer {
-    let (envelope, body) = match signed_act(&call.body) {
+    let (envelope, body) = match signed_act(call.body()) {
         Ok(parts) => parts,
         Err(answer) => return *answer,
     };

@@ -1,27 +1,23 @@
 //! From a request to its answer: framing rules, routing, and the one place that maps errors.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::Full;
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
-    HeaderValue, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap,
+    HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER, TRANSFER_ENCODING,
+    WWW_AUTHENTICATE,
 };
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 
 use crate::attested;
+use crate::body::{self, Fault, Taken, Terms};
 use crate::connection::Channel;
+use crate::host_name::HostName;
 use crate::scim;
 use crate::service::Service;
 
-/// Largest body of a request in bytes.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// How much of a body over that limit is read and thrown away before the connection is closed.
-const DISCARDED_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
-/// How long a request's body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Seconds after which a client may try again.
 const RETRY_AFTER_S: u64 = 2;
 
@@ -39,10 +35,10 @@ const SINGLE_HEADERS: [HeaderName; 7] = [
 /// An answer with its whole body.
 pub type Answer = Response<Full<Bytes>>;
 
-/// A request whose framing is sound and whose body is here.
+/// A request whose framing is sound and whose body is here, once its caller may send one.
 #[derive(Debug)]
 pub struct Call {
-    /// The method.
+    /// The method; `HEAD` counts as `GET`, whose body is not sent then.
     pub method: Method,
     /// The path, still percent-encoded.
     pub path: String,
@@ -50,13 +46,18 @@ pub struct Call {
     pub query: Option<String>,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
     /// The connection.
     pub channel: Channel,
+    body: Taken,
 }
 
 impl Call {
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body.bytes
+    }
+
     /// A header's value, if it is visible ASCII.
     #[must_use]
     pub fn header(&self, name: &HeaderName) -> Option<&str> {
@@ -115,10 +116,17 @@ async fn route(
     request: Request<Incoming>,
     class: Class,
 ) -> Answer {
-    if channel.is_ambiguous() || has_two_meanings(request.headers()) {
+    let (head, body) = request.into_parts();
+    if channel.is_ambiguous() || has_two_meanings(&head.headers) {
         return closing(problem(
             StatusCode::BAD_REQUEST,
             "the request's framing is ambiguous",
+        ));
+    }
+    if !names_host(head.version, &head.headers) {
+        return closing(problem(
+            StatusCode::BAD_REQUEST,
+            "the request names no host that can be read",
         ));
     }
     // Entra ID documents TLS 1.2 and nothing newer; everything that is attested needs TLS 1.3.
@@ -128,70 +136,113 @@ async fn route(
             "only SCIM is served over TLS 1.2",
         ));
     }
-    let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout(BODY_TIMEOUT, whole(body)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(BodyFault::TooLong)) => {
-            let text = format!("the body is larger than {BODY_BYTES_MAX} bytes");
-            return closing(if class == Class::Scim {
-                scim::too_long(&text)
-            } else {
-                problem(StatusCode::PAYLOAD_TOO_LARGE, &text)
-            });
-        }
-        Ok(Err(BodyFault::Broken)) | Err(_) => {
-            return closing(problem(
-                StatusCode::BAD_REQUEST,
-                "the body did not arrive whole",
-            ));
-        }
-    };
-    let call = Call {
-        method: head.method,
+    let mut call = Call {
+        method: if head.method == Method::HEAD {
+            Method::GET
+        } else {
+            head.method
+        },
         path: String::from(head.uri.path()),
         query: head.uri.query().map(String::from),
         headers: head.headers,
-        body,
         channel,
+        body: Taken::default(),
     };
+    let admitted = admit(service, &call, class);
+    let caller = match admitted {
+        Ok(caller) => caller,
+        Err(refused) => return unheard(*refused, &call, body).await,
+    };
+    let terms = terms(class);
+    call.body = match body::take(body, &terms).await {
+        Ok(taken) => taken,
+        Err(fault) => return closing(no_body(fault, class, &terms)),
+    };
+    if let Some(caller) = caller {
+        return scim::answer(service, &call, &caller).await;
+    }
     match class {
-        Class::Scim => scim::answer(service, &call).await,
         Class::Attest => attested::attestation(service, &call).await,
         Class::Attested => attested::api(service, &call).await,
         Class::Log => attested::log(service, &call),
-        Class::Other => problem(StatusCode::NOT_FOUND, "there is nothing at this path"),
+        Class::Scim | Class::Other => {
+            problem(StatusCode::NOT_FOUND, "there is nothing at this path")
+        }
     }
 }
 
-enum BodyFault {
-    TooLong,
-    Broken,
+/// Decides by the head alone whether the body is worth reading; SCIM's callers are known from then on.
+fn admit(
+    service: &Service,
+    call: &Call,
+    class: Class,
+) -> Result<Option<scim::Caller>, Box<Answer>> {
+    match class {
+        Class::Scim => scim::admit(service, call).map(Some),
+        // An instance that must not serve proves nothing and shows nothing.
+        Class::Attest | Class::Attested | Class::Log if !service.may_read() => {
+            Err(Box::new(attested::unavailable()))
+        }
+        Class::Attest | Class::Attested | Class::Log | Class::Other => Ok(None),
+    }
 }
 
-/// Reads a body. One that is too long is read to its end and thrown away: a sender whose connection
-/// is closed while it still writes never sees the answer.
-async fn whole(mut body: Incoming) -> Result<Bytes, BodyFault> {
-    let mut bytes = Vec::new();
-    let mut size = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_broken| BodyFault::Broken)?;
-        let Some(data) = frame.data_ref() else {
-            continue;
-        };
-        size = size.saturating_add(data.len());
-        if size > DISCARDED_BYTES_MAX {
-            break;
-        }
-        if size > BODY_BYTES_MAX {
-            bytes = Vec::new();
-        } else {
-            bytes.extend_from_slice(data);
+/// An answer that needs no body. A sender that still writes would not see it, so the body is listened
+/// to for a while, unless the sender waits to be asked for it.
+async fn unheard(answer: Answer, call: &Call, body: Incoming) -> Answer {
+    if body.is_end_stream() {
+        return answer;
+    }
+    if !call.headers.contains_key(EXPECT) {
+        body::discard(body).await;
+    }
+    closing(answer)
+}
+
+const fn terms(class: Class) -> Terms {
+    match class {
+        Class::Scim => Terms::CREDENTIALED,
+        Class::Attested => Terms::anybody(chancery_json::Limits::DOCUMENT.bytes_max),
+        Class::Attest | Class::Log | Class::Other => {
+            Terms::anybody(chancery_session::ATTEST_REQUEST_SIZE_MAX)
         }
     }
-    if size > BODY_BYTES_MAX {
-        return Err(BodyFault::TooLong);
+}
+
+fn no_body(fault: Fault, class: Class, terms: &Terms) -> Answer {
+    let is_scim = class == Class::Scim;
+    match fault {
+        Fault::TooLong => {
+            let text = format!("the body is larger than {} bytes", terms.bytes_max);
+            if is_scim {
+                scim::too_long(&text)
+            } else {
+                problem(StatusCode::PAYLOAD_TOO_LARGE, &text)
+            }
+        }
+        Fault::Busy => {
+            let (status, text) = (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many requests are on their way; nothing was changed; try again later",
+            );
+            retry_later(if is_scim {
+                scim::error(status, text)
+            } else {
+                problem(status, text)
+            })
+        }
+        Fault::Broken => problem(StatusCode::BAD_REQUEST, "the body did not arrive whole"),
     }
-    Ok(Bytes::from(bytes))
+}
+
+/// HTTP/1.1 requires a `Host` (RFC 9112 section 3.2); any other version may name one.
+fn names_host(version: Version, headers: &HeaderMap) -> bool {
+    match headers.get(HOST) {
+        Some(host) => host
+            .to_str()
+            .is_ok_and(|text| HostName::parse(text).is_some()),
+        None => version != Version::HTTP_11,
+    }
 }
 
 fn has_two_meanings(headers: &HeaderMap) -> bool {
@@ -237,6 +288,15 @@ pub fn closing(mut answer: Answer) -> Answer {
     answer
 }
 
+/// A 405 answer that says which methods there are (RFC 9110 section 15.5.6).
+#[must_use]
+pub fn allowing(mut answer: Answer, methods: &'static str) -> Answer {
+    answer
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(methods));
+    answer
+}
+
 /// The same answer with a time after which the client may try again.
 #[must_use]
 pub fn retry_later(mut answer: Answer) -> Answer {
@@ -254,4 +314,50 @@ pub fn unauthorized(mut answer: Answer) -> Answer {
         HeaderValue::from_static("Bearer realm=\"chancery\""),
     );
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static [u8])]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            headers.append(HeaderName::from_static(name), value);
+        }
+        headers
+    }
+
+    #[test]
+    fn refuses_a_request_that_names_no_host_or_none_that_can_be_read() {
+        let with = |value| headers(&[("host", value)]);
+        assert!(names_host(Version::HTTP_11, &with(b"localhost:8443")));
+        assert!(names_host(Version::HTTP_10, &headers(&[])));
+        assert!(!names_host(Version::HTTP_11, &headers(&[])));
+        for value in [&b""[..], b"local host", b"h\xf6st", b"localhost:+1"] {
+            assert!(!names_host(Version::HTTP_11, &with(value)));
+            assert!(!names_host(Version::HTTP_10, &with(value)));
+        }
+    }
+
+    #[test]
+    fn refuses_two_of_a_header_that_decides() {
+        for name in SINGLE_HEADERS {
+            let mut twice = HeaderMap::new();
+            for _ in 0..2 {
+                twice.append(&name, HeaderValue::from_static("1"));
+            }
+            assert!(has_two_meanings(&twice), "{name}");
+        }
+        assert!(has_two_meanings(&headers(&[
+            ("content-length", b"1"),
+            ("transfer-encoding", b"chunked"),
+        ])));
+        assert!(!has_two_meanings(&headers(&[
+            ("accept", b"a"),
+            ("accept", b"b"),
+            ("host", b"localhost"),
+        ])));
+    }
 }

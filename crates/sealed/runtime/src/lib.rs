@@ -14,6 +14,7 @@
 
 pub mod arguments;
 pub mod attested;
+mod body;
 pub mod boot;
 pub mod certificates;
 pub mod clock;

@@ -12,13 +12,13 @@ use chancery_engine::{
 };
 use chancery_scim::discovery::{self, Support};
 use chancery_scim::{
-    EntityTags, Error, GroupDocument, ListQuery, PatchRequest, ResourceKind, ScimError,
+    EntityTags, Error, GroupDocument, ListQuery, PatchRequest, Projection, ResourceKind, ScimError,
     UserDocument,
 };
 use hyper::header::{AGE, AUTHORIZATION, HOST, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use hyper::{Method, StatusCode};
 
-use crate::http::{Answer, Call, retry_later, unauthorized, with_body};
+use crate::http::{Answer, Call, allowing, retry_later, unauthorized, with_body};
 use crate::service::{ActFailure, Service};
 
 pub use answers::{error, too_long};
@@ -31,7 +31,8 @@ const MEDIA_TYPE: &str = "application/scim+json";
 const FRESH_US_MAX: u64 = 60 * 1_000_000;
 
 /// A call that a live credential of the tenant makes.
-struct Caller {
+#[derive(Debug)]
+pub(crate) struct Caller {
     tenant: chancery_authority::TenantId,
     credential: [u8; 32],
     /// The SCIM base URI, without a final `/`.
@@ -47,25 +48,29 @@ enum Target<'a> {
     Unknown,
 }
 
-/// Answers a SCIM request.
-pub async fn answer(service: &Arc<Service>, call: &Call) -> Answer {
+/// Finds out by its head alone who makes a SCIM request.
+///
+/// # Errors
+/// The answer, if nobody is served now or the credential is not valid.
+pub(crate) fn admit(service: &Service, call: &Call) -> Result<Caller, Box<Answer>> {
     if !service.may_read() {
-        return retry_later(error(
+        return Err(Box::new(retry_later(error(
             StatusCode::SERVICE_UNAVAILABLE,
             "the log's witnesses cannot be reached; try again later",
-        ));
+        ))));
     }
-    let caller = match authenticate(service, call) {
-        Ok(caller) => caller,
-        Err(Unauthorized) => {
-            service.metrics.auth_failures.add(1);
-            return unauthorized(error(
-                StatusCode::UNAUTHORIZED,
-                "the credential is not valid",
-            ));
-        }
-    };
-    let result = dispatch(service, call, &caller).await;
+    authenticate(service, call).map_err(|Unauthorized| {
+        service.metrics.auth_failures.add(1);
+        Box::new(unauthorized(error(
+            StatusCode::UNAUTHORIZED,
+            "the credential is not valid",
+        )))
+    })
+}
+
+/// Answers a SCIM request whose body is here.
+pub(crate) async fn answer(service: &Arc<Service>, call: &Call, caller: &Caller) -> Answer {
+    let result = dispatch(service, call, caller).await;
     let mut answer = result.unwrap_or_else(|failed| failure(&failed));
     if call.method == Method::GET {
         show_age(&mut answer, service.quorum_age_us());
@@ -101,11 +106,18 @@ async fn dispatch(
             "/Me is not offered (RFC 7644 section 3.11)",
         )),
         (_, Target::Unknown) => Ok(error(StatusCode::NOT_FOUND, "there is no such endpoint")),
-        (_, Target::Collection(_) | Target::Resource(..) | Target::Discovery(..)) => Ok(error(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "this endpoint does not take this method",
-        )),
+        (_, Target::Collection(_)) => Ok(wrong_method("GET, HEAD, POST")),
+        (_, Target::Resource(..)) => Ok(wrong_method("GET, HEAD, PUT, PATCH, DELETE")),
+        (_, Target::Discovery(..)) => Ok(wrong_method("GET, HEAD")),
     }
+}
+
+fn wrong_method(methods: &'static str) -> Answer {
+    let answer = error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this endpoint does not take this method",
+    );
+    allowing(answer, methods)
 }
 
 struct Unauthorized;
@@ -191,17 +203,17 @@ const fn read_scope(kind: ResourceKind) -> Scope {
     }
 }
 
-/// Checks that the caller may read resources of a kind, and lends the tenant's directory.
-fn readable<'v>(
+/// Checks that the caller may do what a scope covers, and lends the tenant's directory.
+fn permitted<'v>(
     service: &Service,
     view: &'v chancery_engine::View,
     caller: &Caller,
-    kind: ResourceKind,
+    scope: Scope,
 ) -> Result<&'v TenantView, Refusal> {
     let tenant = view.tenant(&caller.tenant).ok_or(Refusal::Unauthorized)?;
     let now_ms = service.now_ms();
     let credential = live_credential(&tenant.registry, now_ms, &caller.credential)?;
-    covers(&tenant.registry, now_ms, credential, read_scope(kind))?;
+    covers(&tenant.registry, now_ms, credential, scope)?;
     Ok(tenant)
 }
 
@@ -212,11 +224,10 @@ fn read(
     kind: ResourceKind,
     id: &str,
 ) -> Result<Answer, ActFailure> {
-    let query = call.query.as_deref().unwrap_or_default();
-    let projection = ListQuery::parse_projection(query, kind).map_err(Refusal::from)?;
+    let projection = projection(call, kind)?;
     let if_none_match = tags(call, &IF_NONE_MATCH)?;
     let view = service.read();
-    let tenant = readable(service, &view, caller, kind)?;
+    let tenant = permitted(service, &view, caller, read_scope(kind))?;
     let id = ResourceId::parse(id)
         .ok_or(Error::NotFound)
         .map_err(Refusal::from)?;
@@ -248,9 +259,18 @@ fn read(
     ))
 }
 
+/// What the caller wants to be shown. It is read before an act, so that a query that is refused has
+/// changed nothing.
+fn projection(call: &Call, kind: ResourceKind) -> Result<Projection, Refusal> {
+    let query = call.query.as_deref().unwrap_or_default();
+    ListQuery::parse_projection(query, kind).map_err(Refusal::from)
+}
+
 fn tags(call: &Call, name: &hyper::header::HeaderName) -> Result<Option<EntityTags>, Refusal> {
-    call.header(name)
-        .map(EntityTags::parse)
+    // A tag that cannot be read is no missing one: the precondition would be passed over.
+    call.headers
+        .get(name)
+        .map(|value| EntityTags::parse(value.to_str().map_err(|_bytes| Error::EntityTag)?))
         .transpose()
         .map_err(Refusal::from)
 }
@@ -261,10 +281,17 @@ async fn create(
     caller: &Caller,
     kind: ResourceKind,
 ) -> Result<Answer, ActFailure> {
+    let scope = match kind {
+        ResourceKind::User => Scope::UsersCreate,
+        ResourceKind::Group => Scope::GroupsManage,
+    };
+    // Key pairs are costly: they are made for those alone who may have an account made.
+    permitted(service, &service.read(), caller, scope)?;
+    let projection = projection(call, kind)?;
     let fresh = service.fresh().map_err(|_entropy| Refusal::Internal)?;
     let act = match kind {
         ResourceKind::User => {
-            let document = UserDocument::parse_create(&call.body).map_err(Refusal::from)?;
+            let document = UserDocument::parse_create(call.body()).map_err(Refusal::from)?;
             let secrets = {
                 let view = service.read();
                 let tenant = view.tenant(&caller.tenant).ok_or(Refusal::Unauthorized)?;
@@ -274,9 +301,6 @@ async fn create(
                     .user_named(document.keys().user_name.as_str())
                     .is_some()
                 {
-                    let now_ms = service.now_ms();
-                    let credential = live_credential(&tenant.registry, now_ms, &caller.credential)?;
-                    covers(&tenant.registry, now_ms, credential, Scope::UsersCreate)?;
                     return Ok(answers::scim_error(&Error::Uniqueness {
                         attribute: "userName",
                     }));
@@ -293,12 +317,12 @@ async fn create(
         }
         ResourceKind::Group => {
             let (document, members) =
-                GroupDocument::parse_create(&call.body).map_err(Refusal::from)?;
+                GroupDocument::parse_create(call.body()).map_err(Refusal::from)?;
             TenantAct::CreateGroup(NewGroup::prepare(document, members, &fresh)?)
         }
     };
     let outcome = act_as(service, caller, act).await?;
-    written(service, call, caller, StatusCode::CREATED, &outcome)
+    written(service, caller, &projection, StatusCode::CREATED, &outcome)
 }
 
 async fn update(
@@ -312,6 +336,7 @@ async fn update(
         return Err(Refusal::from(Error::NotFound).into());
     };
     let if_match = tags(call, &IF_MATCH)?;
+    let projection = projection(call, kind)?;
     let fresh = service.fresh().map_err(|_entropy| Refusal::Internal)?;
     let act = match (kind, &call.method) {
         (ResourceKind::User, &Method::DELETE) => TenantAct::DeleteUser(Update {
@@ -329,17 +354,17 @@ async fn update(
         (ResourceKind::User, &Method::PUT) => TenantAct::ReplaceUser(Update {
             id,
             if_match,
-            change: call.body.to_vec(),
+            change: call.body().to_vec(),
             fresh,
         }),
         (ResourceKind::Group, &Method::PUT) => TenantAct::ReplaceGroup(Update {
             id,
             if_match,
-            change: call.body.to_vec(),
+            change: call.body().to_vec(),
             fresh,
         }),
         (ResourceKind::User, _) => {
-            let change = PatchRequest::parse(&call.body).map_err(Refusal::from)?;
+            let change = PatchRequest::parse(call.body()).map_err(Refusal::from)?;
             TenantAct::PatchUser(Update {
                 id,
                 if_match,
@@ -348,7 +373,7 @@ async fn update(
             })
         }
         (ResourceKind::Group, _) => {
-            let change = PatchRequest::parse(&call.body).map_err(Refusal::from)?;
+            let change = PatchRequest::parse(call.body()).map_err(Refusal::from)?;
             TenantAct::PatchGroup(Update {
                 id,
                 if_match,
@@ -358,7 +383,7 @@ async fn update(
         }
     };
     let outcome = act_as(service, caller, act).await?;
-    written(service, call, caller, StatusCode::OK, &outcome)
+    written(service, caller, &projection, StatusCode::OK, &outcome)
 }
 
 async fn act_as(

@@ -1,12 +1,12 @@
 //! SCIM answers, and the one mapping from refusals to statuses.
 
 use chancery_engine::{Answer as Outcome, Refusal, version_text};
-use chancery_scim::{Error, ListQuery, ResourceKind, ScimError, ScimType, weak_etag};
+use chancery_scim::{Error, Projection, ResourceKind, ScimError, ScimType, weak_etag};
 use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderName, HeaderValue, LOCATION};
 
 use super::{Caller, MEDIA_TYPE, scim_problem};
-use crate::http::{Answer, Call, retry_later, unauthorized, with_body};
+use crate::http::{Answer, retry_later, unauthorized, with_body};
 use crate::service::{ActFailure, Service};
 
 /// Index of the act's last entry in the tenant's log (design section 3.3).
@@ -119,30 +119,26 @@ fn set(answer: &mut Answer, name: HeaderName, value: &str) {
 /// The answer to a write: the resource as the act left it.
 pub(super) fn written(
     service: &Service,
-    call: &Call,
     caller: &Caller,
+    projection: &Projection,
     status: StatusCode,
     outcome: &Outcome,
 ) -> Result<Answer, ActFailure> {
-    let query = call.query.as_deref().unwrap_or_default();
     let view = service.read();
     let registry = &view
         .tenant(&caller.tenant)
         .ok_or(Refusal::Unauthorized)?
         .registry;
-    let projection = |kind| ListQuery::parse_projection(query, kind).map_err(Refusal::from);
     let (mut answer, index) = match outcome {
         Outcome::User { user, index } => {
-            let projection = projection(ResourceKind::User)?;
-            let bytes = rendered::user(&caller.base, registry, user, &projection);
+            let bytes = rendered::user(&caller.base, registry, user, projection);
             let location = rendered::location(&caller.base, ResourceKind::User, user.id);
             let version = version_text(user.version);
             let bytes = bytes.map_err(Refusal::from)?;
             (resource(status, &version, Some(&location), bytes), *index)
         }
         Outcome::Group { group, index } => {
-            let projection = projection(ResourceKind::Group)?;
-            let bytes = rendered::group(&caller.base, registry, group, &projection);
+            let bytes = rendered::group(&caller.base, registry, group, projection);
             let location = rendered::location(&caller.base, ResourceKind::Group, group.id);
             let version = version_text(group.version);
             let bytes = bytes.map_err(Refusal::from)?;

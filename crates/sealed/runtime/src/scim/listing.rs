@@ -10,7 +10,7 @@ use chancery_scim::{
 use hyper::StatusCode;
 
 use super::answers::rendered;
-use super::{Caller, MEDIA_TYPE, readable};
+use super::{Caller, MEDIA_TYPE, permitted, read_scope};
 use crate::http::{Answer, Call, with_body};
 use crate::service::{ActFailure, Service};
 
@@ -23,7 +23,7 @@ pub(super) fn list(
     let query =
         ListQuery::parse(call.query.as_deref().unwrap_or_default(), kind).map_err(Refusal::from)?;
     let view = service.read();
-    let registry = &readable(service, &view, caller, kind)?.registry;
+    let registry = &permitted(service, &view, caller, read_scope(kind))?.registry;
     let base = caller.base.as_str();
     let (total, page) = match kind {
         ResourceKind::User => {
