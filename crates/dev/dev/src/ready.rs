@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chancery_json::{Error, ErrorKind, Expected, Fields, Limits, Object, Value};
+use chancery_json::{Error, Fields, Limits, Object, Value};
 
 use crate::error::DevError;
 use crate::files;
@@ -38,7 +38,7 @@ pub(crate) struct ReadyTenant {
 pub(crate) struct Ready {
     /// `https://host:port`.
     pub(crate) base: String,
-    /// The demo tenant, unless there is none.
+    /// The demo tenant; without one the members about it are left out.
     pub(crate) tenant: Option<ReadyTenant>,
     /// The certificate to trust, PEM.
     pub(crate) ca_file: PathBuf,
@@ -64,12 +64,7 @@ pub(crate) fn scim_base(base: &str, slug: &str) -> String {
 impl Ready {
     /// The file's bytes.
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        let path = |path: &Path| Value::from(path.display().to_string());
-        let of_tenant = |value: fn(&Self, &ReadyTenant) -> Value| {
-            self.tenant
-                .as_ref()
-                .map_or(Value::Null, |tenant| value(self, tenant))
-        };
+        let path = |path: &Path| path.display().to_string();
         let witnesses = self.pids.witnesses.iter();
         let witnesses: Vec<Value> = witnesses.map(|pid| u64::from(*pid).into()).collect();
         let pids = Object::new()
@@ -78,23 +73,20 @@ impl Ready {
             .with("runtime", u64::from(self.pids.runtime))
             .with("emulated_sp", u64::from(self.pids.emulated_sp))
             .with("witnesses", witnesses);
-        let mut bytes = Object::new()
-            .with("base", self.base.as_str())
-            .with("tenant", of_tenant(|_, tenant| tenant.slug.as_str().into()))
-            .with(
-                "scim_base",
-                of_tenant(|ready, tenant| scim_base(&ready.base, &tenant.slug).into()),
-            )
-            .with(
-                "scim_token",
-                of_tenant(|_, tenant| tenant.scim_token.as_str().into()),
-            )
+        let mut object = Object::new().with("base", self.base.as_str());
+        if let Some(tenant) = &self.tenant {
+            object = object
+                .with("tenant", tenant.slug.as_str())
+                .with("scim_base", scim_base(&self.base, &tenant.slug))
+                .with("scim_token", tenant.scim_token.as_str());
+        }
+        object = object
             .with("ca_file", path(&self.ca_file))
-            .with("deployment_file", path(&self.deployment_file))
-            .with(
-                "admin_dir",
-                of_tenant(|_, tenant| tenant.admin_folder.display().to_string().into()),
-            )
+            .with("deployment_file", path(&self.deployment_file));
+        if let Some(tenant) = &self.tenant {
+            object = object.with("admin_dir", path(&tenant.admin_folder));
+        }
+        let mut bytes = object
             .with("data_dir", path(&self.data_folder))
             .with("tee", self.tee.as_str())
             .with("store", path(&self.store))
@@ -117,10 +109,11 @@ impl Ready {
 
     fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let mut fields = Fields::parse(bytes, &Limits::DOCUMENT)?;
-        let slug = optional(&mut fields, "tenant")?;
-        let token = optional(&mut fields, "scim_token")?;
-        let admin_folder = optional(&mut fields, "admin_dir")?;
-        let tenant = match (slug, token, admin_folder) {
+        let mut text = |name: &str| {
+            let element = fields.take_optional(name);
+            element.map(chancery_json::Element::into_str).transpose()
+        };
+        let tenant = match (text("tenant")?, text("scim_token")?, text("admin_dir")?) {
             (Some(slug), Some(scim_token), Some(admin_folder)) => Some(ReadyTenant {
                 slug,
                 scim_token,
@@ -129,8 +122,9 @@ impl Ready {
             _ => None,
         };
         // It follows from base and tenant.
-        optional(&mut fields, "scim_base")?;
-        optional(&mut fields, "oidc_issuer")?;
+        text("scim_base")?;
+        // There is none until members can claim accounts.
+        fields.take("oidc_issuer")?;
         let mut pids = fields.take_object("pids")?;
         let witnesses = pids.take_array("witnesses")?.into_iter();
         let ready = Self {
@@ -155,20 +149,6 @@ impl Ready {
         pids.finish()?;
         fields.finish()?;
         Ok(ready)
-    }
-}
-
-/// A text or null.
-fn optional(fields: &mut Fields, name: &str) -> Result<Option<String>, Error> {
-    let element = fields.take(name)?;
-    let pointer = element.pointer().to_owned();
-    match element.into_value() {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text)),
-        _ => {
-            let expected = Expected::String;
-            Err(Error::new(ErrorKind::WrongType { expected }, pointer))
-        }
     }
 }
 
@@ -229,6 +209,19 @@ mod tests {
             let ready = Ready { tenant, ..ready() };
             assert_eq!(Ready::parse(&ready.to_json()).unwrap(), ready);
         }
+    }
+
+    #[test]
+    fn leaves_out_what_is_about_a_tenant_if_there_is_none() {
+        let ready = Ready {
+            tenant: None,
+            ..ready()
+        };
+        let text = String::from_utf8(ready.to_json()).unwrap();
+        for name in ["tenant", "scim_base", "scim_token", "admin_dir"] {
+            assert!(!text.contains(&format!("\"{name}\"")), "{text}");
+        }
+        assert!(text.contains("\"deployment_file\""));
     }
 
     #[test]
