@@ -232,31 +232,35 @@ fn read(
         .ok_or(Error::NotFound)
         .map_err(Refusal::from)?;
     let registry = &tenant.registry;
-    let shown = match kind {
-        ResourceKind::User => registry.users().get(id).map(|user| {
-            (
-                user.version,
-                rendered::user(&caller.base, registry, user, &projection),
-            )
-        }),
-        ResourceKind::Group => registry.groups().get(id).map(|group| {
-            (
-                group.version,
-                rendered::group(&caller.base, registry, group, &projection),
-            )
-        }),
+    let unchanged = |version: &str| {
+        if_none_match
+            .as_ref()
+            .is_some_and(|tags| tags.matches(version))
     };
-    let (version, body) = shown.ok_or(Error::NotFound).map_err(Refusal::from)?;
-    let version = chancery_engine::version_text(version);
-    if if_none_match.is_some_and(|tags| tags.matches(&version)) {
-        return Ok(not_modified(&version));
-    }
-    Ok(answers::resource(
-        StatusCode::OK,
-        &version,
-        None,
-        body.map_err(Refusal::from)?,
-    ))
+    let (version, body) = match kind {
+        ResourceKind::User => {
+            let user = registry.users().get(id).ok_or(Error::NotFound);
+            let user = user.map_err(Refusal::from)?;
+            let version = rendered::user_version(registry, user, &projection);
+            if unchanged(&version) {
+                return Ok(not_modified(&version));
+            }
+            let body = rendered::user(&caller.base, registry, user, &projection, &version);
+            (version, body)
+        }
+        ResourceKind::Group => {
+            let group = registry.groups().get(id).ok_or(Error::NotFound);
+            let group = group.map_err(Refusal::from)?;
+            let version = rendered::group_version(registry, group, &projection);
+            if unchanged(&version) {
+                return Ok(not_modified(&version));
+            }
+            let body = rendered::group(&caller.base, registry, group, &projection, &version);
+            (version, body)
+        }
+    };
+    let body = body.map_err(Refusal::from)?;
+    Ok(answers::resource(StatusCode::OK, &version, None, body))
 }
 
 /// What the caller wants to be shown. It is read before an act, so that a query that is refused has
@@ -273,6 +277,18 @@ fn tags(call: &Call, name: &hyper::header::HeaderName) -> Result<Option<EntityTa
         .map(|value| EntityTags::parse(value.to_str().map_err(|_bytes| Error::EntityTag)?))
         .transpose()
         .map_err(Refusal::from)
+}
+
+/// A write is conditional on the resource's own version, not on what is shown beside it.
+fn own_versions(tags: EntityTags) -> EntityTags {
+    match tags {
+        EntityTags::List(tags) => EntityTags::List(
+            tags.iter()
+                .map(|tag| String::from(rendered::own_version(tag)))
+                .collect(),
+        ),
+        any => any,
+    }
 }
 
 async fn create(
@@ -335,7 +351,7 @@ async fn update(
     let Some(id) = ResourceId::parse(id) else {
         return Err(Refusal::from(Error::NotFound).into());
     };
-    let if_match = tags(call, &IF_MATCH)?;
+    let if_match = tags(call, &IF_MATCH)?.map(own_versions);
     let projection = projection(call, kind)?;
     let fresh = service.fresh().map_err(|_entropy| Refusal::Internal)?;
     let act = match (kind, &call.method) {

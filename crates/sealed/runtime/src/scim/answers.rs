@@ -1,6 +1,6 @@
 //! SCIM answers, and the one mapping from refusals to statuses.
 
-use chancery_engine::{Answer as Outcome, Refusal, version_text};
+use chancery_engine::{Answer as Outcome, Refusal};
 use chancery_scim::{Error, Projection, ResourceKind, ScimError, ScimType, weak_etag};
 use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderName, HeaderValue, LOCATION};
@@ -11,6 +11,9 @@ use crate::service::{ActFailure, Service};
 
 /// Index of the act's last entry in the tenant's log (design section 3.3).
 const RECEIPT: HeaderName = HeaderName::from_static("chancery-receipt");
+
+/// Most members that the answer to a write shows without being asked.
+const MEMBERS_SHOWN_MAX: usize = 1000;
 
 /// An error with a text of this program's own.
 #[must_use]
@@ -131,17 +134,19 @@ pub(super) fn written(
         .registry;
     let (mut answer, index) = match outcome {
         Outcome::User { user, index } => {
-            let bytes = rendered::user(&caller.base, registry, user, projection);
+            let version = rendered::user_version(registry, user, projection);
+            let bytes = rendered::user(&caller.base, registry, user, projection, &version)
+                .map_err(Refusal::from)?;
             let location = rendered::location(&caller.base, ResourceKind::User, user.id);
-            let version = version_text(user.version);
-            let bytes = bytes.map_err(Refusal::from)?;
             (resource(status, &version, Some(&location), bytes), *index)
         }
         Outcome::Group { group, index } => {
-            let bytes = rendered::group(&caller.base, registry, group, projection);
+            let brief = without_members(projection, registry.member_count(group.id))?;
+            let projection = brief.as_ref().unwrap_or(projection);
+            let version = rendered::group_version(registry, group, projection);
+            let bytes = rendered::group(&caller.base, registry, group, projection, &version)
+                .map_err(Refusal::from)?;
             let location = rendered::location(&caller.base, ResourceKind::Group, group.id);
-            let version = version_text(group.version);
-            let bytes = bytes.map_err(Refusal::from)?;
             (resource(status, &version, Some(&location), bytes), *index)
         }
         Outcome::Gone { index } => {
@@ -157,6 +162,17 @@ pub(super) fn written(
     Ok(answer)
 }
 
+/// What the answer to a write shows of a large group if the caller did not say: a change of one member
+/// is not to be answered with all the others.
+fn without_members(projection: &Projection, members: usize) -> Result<Option<Projection>, Refusal> {
+    if members <= MEMBERS_SHOWN_MAX || !projection.is_all() {
+        return Ok(None);
+    }
+    Projection::parse(None, Some("members"), ResourceKind::Group)
+        .map(Some)
+        .map_err(Refusal::from)
+}
+
 /// Resources as an identity provider sees them.
 pub(super) mod rendered {
     use std::sync::Arc;
@@ -166,6 +182,66 @@ pub(super) mod rendered {
         Error, GroupDocument, GroupRef, MemberView, Meta, Projection, ResourceKind, render_group,
         render_user,
     };
+    use ring::digest::{Context, SHA256};
+
+    /// Bytes of the digest in an entity tag.
+    const TAG_DIGEST_BYTES: usize = 8;
+
+    /// A version, and what is shown beside the resource's own content: other resources may change it
+    /// without changing the version. `If-Match` looks at the version alone.
+    pub(super) fn with_related(
+        version: u64,
+        related: impl Iterator<Item = (ResourceId, u64)>,
+    ) -> String {
+        let mut digest = Context::new(&SHA256);
+        let mut is_alone = true;
+        for (id, version) in related {
+            is_alone = false;
+            digest.update(id.as_bytes());
+            digest.update(&version.to_be_bytes());
+        }
+        let version = version_text(version);
+        if is_alone {
+            return version;
+        }
+        let digest = digest.finish();
+        let short = digest.as_ref().get(..TAG_DIGEST_BYTES).unwrap_or_default();
+        format!("{version}.{}", hex::encode(short))
+    }
+
+    /// The part of a tag that writes are made conditional on.
+    pub(in crate::scim) fn own_version(tag: &str) -> &str {
+        tag.split_once('.').map_or(tag, |(version, _)| version)
+    }
+
+    /// The entity tag's content for what is shown of a user: it changes when its groups do.
+    pub(in crate::scim) fn user_version(
+        registry: &Registry,
+        user: &User,
+        projection: &Projection,
+    ) -> String {
+        let groups = projection
+            .shows("groups")
+            .then(|| registry.groups_of(user.id))
+            .into_iter()
+            .flatten();
+        with_related(user.version, groups.map(|group| (group.id, group.version)))
+    }
+
+    /// The entity tag's content for what is shown of a group: it changes when its members do.
+    pub(in crate::scim) fn group_version(
+        registry: &Registry,
+        group: &Group,
+        projection: &Projection,
+    ) -> String {
+        let members = projection
+            .shows("members")
+            .then(|| registry.members(group.id))
+            .into_iter()
+            .flatten()
+            .filter_map(|id| registry.users().get(id));
+        with_related(group.version, members.map(|user| (user.id, user.version)))
+    }
 
     pub(in crate::scim) fn location(base: &str, kind: ResourceKind, id: ResourceId) -> String {
         chancery_scim::location(base, kind, &id.text())
@@ -176,6 +252,7 @@ pub(super) mod rendered {
         registry: &Registry,
         user: &User,
         projection: &Projection,
+        version: &str,
     ) -> Result<Vec<u8>, Error> {
         let groups: Vec<(String, String, String)> = if projection.shows("groups") {
             registry
@@ -202,7 +279,7 @@ pub(super) mod rendered {
             id: &user.id.text(),
             created_ms: user.created_ms,
             last_modified_ms: user.modified_ms,
-            version: &version_text(user.version),
+            version,
             location: &location(base, ResourceKind::User, user.id),
         };
         render_user(&user.document, &meta, &groups, projection)
@@ -213,6 +290,7 @@ pub(super) mod rendered {
         registry: &Registry,
         group: &Group,
         projection: &Projection,
+        version: &str,
     ) -> Result<Vec<u8>, Error> {
         let members: Vec<(String, Arc<User>, String)> = if projection.shows("members") {
             registry
@@ -236,9 +314,49 @@ pub(super) mod rendered {
             id: &group.id.text(),
             created_ms: group.created_ms,
             last_modified_ms: group.modified_ms,
-            version: &version_text(group.version),
+            version,
             location: &location(base, ResourceKind::Group, group.id),
         };
         render_group(&group.document, &meta, members, projection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_group_is_answered_without_members_unless_they_are_asked_for() {
+        let all = Projection::ALL;
+        let asked = Projection::parse(Some("members"), None, ResourceKind::Group).unwrap();
+        let shows = |projection: &Projection, members| {
+            let brief = without_members(projection, members).unwrap();
+            brief.as_ref().unwrap_or(projection).shows("members")
+        };
+        assert!(shows(&all, MEMBERS_SHOWN_MAX));
+        assert!(!shows(&all, MEMBERS_SHOWN_MAX + 1));
+        assert!(shows(&asked, MEMBERS_SHOWN_MAX + 1));
+    }
+
+    #[test]
+    fn a_tag_moves_with_what_is_shown_beside_and_writes_look_at_the_version_alone() {
+        let id = |byte| chancery_engine::ResourceId::from_random([byte; 16]);
+        let tag = |related: &[(u8, u64)]| {
+            let related = related.iter().map(|(byte, version)| (id(*byte), *version));
+            rendered::with_related(7, related)
+        };
+        let tags = [
+            tag(&[]),
+            tag(&[(1, 1)]),
+            tag(&[(1, 2)]),
+            tag(&[(2, 1)]),
+            tag(&[(1, 1), (2, 1)]),
+        ];
+        for (index, one) in tags.iter().enumerate() {
+            assert_eq!(rendered::own_version(one), "7");
+            assert!(!tags.iter().skip(index + 1).any(|other| one == other));
+        }
+        assert_eq!(tags[0], "7");
+        assert_eq!(tag(&[(1, 1)]), tags[1]);
     }
 }

@@ -14,6 +14,9 @@ use super::{Caller, MEDIA_TYPE, permitted, read_scope};
 use crate::http::{Answer, Call, with_body};
 use crate::service::{ActFailure, Service};
 
+/// Most bytes of resources on a page that shows more than one.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 pub(super) fn list(
     service: &Service,
     call: &Call,
@@ -25,26 +28,43 @@ pub(super) fn list(
     let view = service.read();
     let registry = &permitted(service, &view, caller, read_scope(kind))?.registry;
     let base = caller.base.as_str();
+    let projection = &query.projection;
     let (total, page) = match kind {
         ResourceKind::User => {
             let (total, users) = select::<User>(registry, &query)?;
-            let page: Result<Vec<_>, Error> = users
-                .iter()
-                .map(|user| rendered::user(base, registry, user, &query.projection))
-                .collect();
-            (total, page)
+            let shown = users.iter().map(|user| {
+                let version = rendered::user_version(registry, user, projection);
+                rendered::user(base, registry, user, projection, &version)
+            });
+            (total, page(shown))
         }
         ResourceKind::Group => {
             let (total, groups) = select::<Group>(registry, &query)?;
-            let page: Result<Vec<_>, Error> = groups
-                .iter()
-                .map(|group| rendered::group(base, registry, group, &query.projection))
-                .collect();
-            (total, page)
+            let shown = groups.iter().map(|group| {
+                let version = rendered::group_version(registry, group, projection);
+                rendered::group(base, registry, group, projection, &version)
+            });
+            (total, page(shown))
         }
     };
     let body = render_list(total, query.start_index, &page.map_err(Refusal::from)?);
     Ok(with_body(StatusCode::OK, MEDIA_TYPE, body))
+}
+
+/// As many resources as fit into a page's bytes, but at least one: whoever pages on by the number of
+/// resources that were shown finds all of them.
+fn page(shown: impl Iterator<Item = Result<Vec<u8>, Error>>) -> Result<Vec<Vec<u8>>, Error> {
+    let mut page = Vec::new();
+    let mut size = 0_usize;
+    for resource in shown {
+        let resource = resource?;
+        size = size.saturating_add(resource.len());
+        if size > PAGE_BYTES_MAX && !page.is_empty() {
+            break;
+        }
+        page.push(resource);
+    }
+    Ok(page)
 }
 
 /// A kind of resource that can be listed.
@@ -206,4 +226,22 @@ fn candidates<T: Listed + chancery_engine::Shelved>(
     };
     found.sort_by_key(|resource| resource.sequence());
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_before_its_bytes_grow_too_many_but_never_empty() {
+        let sizes = |sizes: &[usize]| {
+            let shown = sizes.iter().map(|size| Ok(vec![b'x'; *size]));
+            page(shown).unwrap().len()
+        };
+        assert_eq!(sizes(&[]), 0);
+        assert_eq!(sizes(&[PAGE_BYTES_MAX + 1, 1]), 1);
+        assert_eq!(sizes(&[PAGE_BYTES_MAX - 1, 1, 1]), 2);
+        assert_eq!(sizes(&[1, PAGE_BYTES_MAX, 1]), 1);
+        assert!(page([Err(Error::NotFound)].into_iter()).is_err());
+    }
 }
