@@ -1,10 +1,15 @@
 //! Looking for secrets in bytes: raw, hex, base64, whatever stands before and after them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use base64ct::{Base64Unpadded, Base64UrlUnpadded};
 
 /// Shortest secret that is looked for, in bytes: its core in base64 must be long enough not to be met by
 /// chance.
 const SIZE_MIN: usize = 8;
+
+/// Bytes by which the forms are sorted for the search.
+const START: usize = 2;
 
 /// A secret and the forms in which it could lie somewhere.
 #[derive(Clone, Debug)]
@@ -65,35 +70,44 @@ fn core_of<E: base64ct::Encoding>(secret: &[u8], shift: usize) -> Vec<u8> {
     text.get(first..last).unwrap().to_vec()
 }
 
+/// A needle, the name of one of its forms, and that form.
+type Form<'a> = (&'a Needle, &'a str, &'a [u8]);
+
 /// Where in `hay` which needle lies, in words.
 #[must_use]
 pub fn found(needles: &[Needle], place: &str, hay: &[u8]) -> Vec<String> {
-    let mut all = Vec::new();
+    // One pass over the hay, however many needles there are.
+    let mut by_start: BTreeMap<[u8; START], Vec<Form<'_>>> = BTreeMap::new();
+    let mut is_start = vec![false; 1 << 16];
     for needle in needles {
         for (form, bytes) in &needle.forms {
-            if contains(hay, bytes) {
-                all.push(format!("{} ({form}) in {place}", needle.name));
+            let start = *bytes.first_chunk().unwrap();
+            by_start
+                .entry(start)
+                .or_default()
+                .push((needle, form, bytes));
+            *is_start
+                .get_mut(usize::from(u16::from_le_bytes(start)))
+                .unwrap() = true;
+        }
+    }
+    let mut all = BTreeSet::new();
+    for (at, start) in hay.windows(START).enumerate() {
+        let start: [u8; START] = start.try_into().unwrap();
+        if !is_start
+            .get(usize::from(u16::from_le_bytes(start)))
+            .unwrap()
+        {
+            continue;
+        }
+        let rest = hay.get(at..).unwrap();
+        for (needle, form, bytes) in by_start.get(&start).unwrap() {
+            if rest.starts_with(bytes) {
+                all.insert(format!("{} ({form}) in {place}", needle.name));
             }
         }
     }
-    all.sort();
-    all.dedup();
-    all
-}
-
-fn contains(hay: &[u8], needle: &[u8]) -> bool {
-    let Some((first, _)) = needle.split_first() else {
-        return true;
-    };
-    let mut rest = hay;
-    while let Some(at) = rest.iter().position(|byte| byte == first) {
-        let here = rest.get(at..).unwrap();
-        if here.starts_with(needle) {
-            return true;
-        }
-        rest = here.get(1..).unwrap();
-    }
-    false
+    all.into_iter().collect()
 }
 
 #[cfg(test)]

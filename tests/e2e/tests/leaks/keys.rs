@@ -1,0 +1,120 @@
+//! The keys that live in the runtime alone, unsealed as the emulated processor's owner can: from the chip's
+//! seed and the store. On hardware nobody can.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use chancery_authority::DeploymentId;
+use chancery_e2e::{Needle, program};
+use chancery_emulated_sp::{Chip, Guest, Machine};
+use chancery_engine::{
+    LeafContext, ROOT_PURPOSE, ROOT_STREAM, Recovery, RootAnchor, RootKey, Settings, root_origin,
+};
+use chancery_platform::{DerivedKeyRequest, SecureProcessor as _};
+use chancery_sealing::{Key, open};
+use rusqlite::Connection;
+
+/// Where the private scalar of a P-256 key stands in its PKCS#8 form (RFC 5958, RFC 5915).
+const SCALAR: std::ops::Range<usize> = 36..68;
+
+/// A key of the service, by its name in messages.
+fn needle(name: &str, key: &Key) -> Needle {
+    Needle::new(name, key.expose())
+}
+
+/// Every private key that the store's state holds or derives.
+pub(crate) fn unsealed(data: &Path) -> Vec<Needle> {
+    let stored = records(data, &ROOT_STREAM);
+    let (anchor, rest) = stored.split_first().unwrap();
+    let root = root(data, anchor);
+    let mut needles = vec![
+        needle("deployment root", root.expose()),
+        needle("log signing key", &root.log_seed()),
+        needle("root journal key", &root.journal_key()),
+        needle("token digest key", &root.token_key()),
+    ];
+    let settings = Settings {
+        deployment: DeploymentId::from_bytes([0; 32]),
+        admission_keys: Vec::new(),
+        token_key: root.token_key(),
+        dangerous_any_domain: false,
+    };
+    let context = LeafContext {
+        instance_key: [0; 32],
+        policy_hash: [0; 32],
+    };
+    let origin = root_origin("demo.chancery.example");
+    let mut recovery: Recovery<()> =
+        Recovery::begin(root, anchor, &origin, context, settings).unwrap();
+    for record in rest {
+        recovery.root_record(record).unwrap();
+    }
+    for stream in recovery.expected_streams() {
+        for record in records(data, &stream.stream) {
+            recovery.tenant_record(&stream.tenant, &record).unwrap();
+        }
+    }
+    let recovered = recovery.finish().unwrap();
+    for (name, key) in [
+        ("TLS authority key", &recovered.tls.authority_key),
+        ("TLS leaf key", &recovered.tls.leaf_key),
+    ] {
+        needles.push(Needle::new(name, key.expose().get(SCALAR).unwrap()));
+    }
+    let tenant = recovered.view.tenant_of_slug("demo").unwrap();
+    let key = tenant.secrets.key();
+    needles.extend([
+        needle("tenant storage key", key.expose()),
+        needle("tenant journal key", &key.journal_key()),
+        needle("VRF secret", &key.vrf_seed()),
+        needle("map key", &key.map_key()),
+    ]);
+    let mut users = 0;
+    for user in tenant.registry.users().in_order() {
+        let seed = key
+            .open_keyset(&user.handle, &user.keyset.sealed_seed)
+            .unwrap();
+        let (kem, signing) = seed.split_at(32);
+        needles.push(Needle::new("pending keyset, first half", kem));
+        needles.push(Needle::new("pending keyset, second half", signing));
+        users += 1;
+    }
+    assert!(users > 0, "a user with a keyset");
+    needles
+}
+
+/// The deployment root: opened with the key that the processor derives for this image on this chip.
+fn root(data: &Path, anchor: &[u8]) -> RootKey {
+    let anchor = RootAnchor::decode(anchor).unwrap();
+    let chip = Chip::open(&data.join("emulated-sp"), None, 0).unwrap();
+    let image = fs::read(program("chancery-runtime-dev")).unwrap();
+    let configuration = fs::read(data.join("host").join("configuration.json")).unwrap();
+    let guest = Guest::measure(&image, &configuration).unwrap();
+    let level = chip.product().level();
+    let machine = Machine::launch(Arc::new(chip), level, guest, Arc::new(|| 0)).unwrap();
+    let request = DerivedKeyRequest::sealing(anchor.guest_svn, anchor.tcb_version);
+    let key = machine.derived_key(&request).unwrap();
+    let root = open(
+        &key,
+        ROOT_PURPOSE,
+        &anchor.configuration,
+        &anchor.sealed_root,
+    )
+    .unwrap();
+    RootKey::from_key(Key::from_bytes(root.as_slice().try_into().unwrap()))
+}
+
+fn records(data: &Path, stream: &[u8]) -> Vec<Vec<u8>> {
+    let store = Connection::open(data.join("host").join("store.sqlite3")).unwrap();
+    let mut rows = store
+        .prepare(
+            "SELECT body FROM record WHERE stream = (SELECT number FROM stream WHERE id = ?1)
+             ORDER BY sequence",
+        )
+        .unwrap();
+    rows.query_map([stream], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+}
