@@ -271,12 +271,31 @@ impl World {
         scopes: ScopeSet,
         life_s: u64,
     ) -> Result<Answer, Refusal> {
-        let delegation = Delegation {
+        self.delegate_with(serial, |delegation| {
+            delegation.scopes = scopes;
+            delegation.not_after_ms = delegation
+                .not_before_ms
+                .saturating_add(life_s.saturating_mul(1000));
+            delegation.credential_life_max_s = life_s;
+        })
+    }
+
+    /// Puts a delegation in force that gives every scope in `demo.example` for a year, changed by
+    /// `terms`.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn delegate_with(
+        &mut self,
+        serial: u64,
+        terms: impl FnOnce(&mut Delegation),
+    ) -> Result<Answer, Refusal> {
+        let mut delegation = Delegation {
             tenant: self.tenant,
             serial,
             not_before_ms: self.now_ms,
-            not_after_ms: self.now_ms.saturating_add(life_s.saturating_mul(1000)),
-            scopes,
+            not_after_ms: self.now_ms.saturating_add(365 * 86_400_000),
+            scopes: ScopeSet::all(),
             domains: BTreeSet::from([domain()]),
             allow_user_names_without_domain: false,
             managed_groups: ManagedGroups::All,
@@ -290,10 +309,11 @@ impl World {
                 grants: 1000,
                 emptied_groups: 5,
             },
-            credential_life_max_s: life_s,
+            credential_life_max_s: 86_400,
             on_delete: OnDelete::Suspend,
             id_mapping: None,
         };
+        terms(&mut delegation);
         let paper = delegation
             .sign(&[&self.admin])
             .expect("delegation")

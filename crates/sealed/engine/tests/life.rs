@@ -5,7 +5,7 @@
     reason = "a test stops where its world is not as it must be"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_authority::{ActName, Scope, ScopeSet};
 use chancery_engine::{Answer, ROOT_STREAM, RecoveryError, Refusal, StreamBytes};
@@ -283,6 +283,152 @@ fn a_change_that_changes_nothing_moves_no_version() {
     };
     assert_eq!((user.version, index), (ada.version, None));
     assert_eq!(world.log.size(), size);
+}
+
+fn is_protected<T>(result: &Result<T, Refusal>) -> bool {
+    matches!(result, Err(Refusal::Protected { .. }))
+}
+
+#[test]
+fn the_delegation_that_grants_decides_what_is_protected() {
+    let mut world = World::with_tenant(20);
+    let chief = world.create_user(&user_json("chief")).unwrap();
+    world
+        .delegate_with(2, |terms| {
+            terms.protected_accounts = BTreeSet::from([String::from("chief@demo.example")]);
+        })
+        .unwrap();
+    // The first delegation still covers the act; only its end leaves the protecting one alone.
+    let first = hex(registry(&world).delegations()[0].delegation.hash());
+    let body = format!(r#"{{"delegation_hash":"{first}"}}"#);
+    world
+        .signed(ActName::DelegationRevoke, body.into_bytes())
+        .unwrap();
+    assert!(is_protected(&world.patch_user(chief, SUSPEND)));
+    // One that is not yet in force protects nothing and grants nothing.
+    world
+        .delegate_with(3, |terms| terms.not_before_ms += 1_000_000)
+        .unwrap();
+    assert!(is_protected(&world.patch_user(chief, SUSPEND)));
+}
+
+#[test]
+fn a_protected_name_is_protected_in_every_spelling() {
+    let mut world = World::found(21);
+    world.admit("demo").unwrap();
+    world
+        .delegate_with(1, |terms| {
+            terms.protected_accounts = BTreeSet::from([String::from("Root@Demo.Example")]);
+            terms.protected_groups = BTreeSet::from([String::from("admins")]);
+        })
+        .unwrap();
+    world.issue_token(3600).unwrap();
+    assert!(is_protected(&world.create_user(&user_json("ROOT"))));
+    for name in ["admins", "ADMINS", "\u{ff21}dmins"] {
+        let body = format!(r#"{{"displayName":"{name}"}}"#);
+        assert!(is_protected(&world.create_group(&body)), "{name}");
+    }
+}
+
+#[test]
+fn one_delegation_must_bear_the_whole_act() {
+    let mut world = World::found(22);
+    world.admit("demo").unwrap();
+    let only = |scope: Scope| -> ScopeSet { [scope, Scope::UsersCreate].into_iter().collect() };
+    world
+        .delegate_with(1, |terms| terms.scopes = only(Scope::UsersUpdate))
+        .unwrap();
+    world
+        .delegate_with(2, |terms| terms.scopes = only(Scope::UsersSuspend))
+        .unwrap();
+    let mut token = |scopes: &str| {
+        let body = format!(r#"{{"scopes":[{scopes}],"life_s":3600,"label":"x"}}"#);
+        world.signed(ActName::TokenIssue, body.into_bytes())
+    };
+    // No single delegation allows both scopes to one credential either.
+    assert_eq!(
+        token(r#""users.update","users.suspend""#).unwrap_err(),
+        Refusal::CredentialTerms
+    );
+    let Ok(Answer::Credential { credential, .. }) = token(r#""users.suspend","users.create""#)
+    else {
+        panic!("no credential")
+    };
+    world.credential = credential.handle;
+    let ada = world.create_user(&user_json("ada")).unwrap();
+    world.patch_user(ada, SUSPEND).unwrap();
+    let both = r#"{"Operations":[{"op":"replace","value":{"active":true,"title":"x"}}]}"#;
+    assert!(world.patch_user(ada, both).is_err());
+}
+
+#[test]
+fn nobody_is_brought_back_in_a_domain_that_is_no_longer_trusted() {
+    let mut world = World::with_tenant(23);
+    let ada = world.create_user(&user_json("ada")).unwrap();
+    world.patch_user(ada, SUSPEND).unwrap();
+    world
+        .delegate_with(2, |terms| terms.domains = BTreeSet::new())
+        .unwrap();
+    let first = hex(registry(&world).delegations()[0].delegation.hash());
+    let body = format!(r#"{{"delegation_hash":"{first}"}}"#);
+    world
+        .signed(ActName::DelegationRevoke, body.into_bytes())
+        .unwrap();
+    let restore = r#"{"Operations":[{"op":"replace","path":"active","value":true}]}"#;
+    assert!(matches!(
+        world.patch_user(ada, restore),
+        Err(Refusal::Delegation(
+            chancery_authority::Refusal::DomainNotTrusted { .. }
+        ))
+    ));
+}
+
+#[test]
+fn addresses_in_another_order_are_the_same_addresses() {
+    let mut world = World::with_tenant(24);
+    let ada = world
+        .create_user(
+            r#"{"userName":"ada@demo.example","emails":[{"value":"a@demo.example","type":"work"},
+                {"value":"b@demo.example","type":"home"}]}"#,
+        )
+        .unwrap();
+    let before = registry(&world).users().get(ada).unwrap().keyset.clone();
+    let reorder = r#"{"Operations":[{"op":"replace","path":"emails","value":[
+        {"value":"b@demo.example","type":"home"},{"value":"a@demo.example","type":"work"}]}]}"#;
+    world.patch_user(ada, reorder).unwrap();
+    assert_eq!(registry(&world).users().get(ada).unwrap().keyset, before);
+}
+
+#[test]
+fn member_changes_in_one_request_take_effect_in_their_order() {
+    let mut world = populated(25);
+    let id = |name: &str| registry(&world).user_named(name).unwrap().id;
+    let (ada, bob) = (id("ada@demo.example"), id("bob@demo.example"));
+    let group = registry(&world).groups().in_order().next().unwrap().id;
+    let patch = format!(
+        r#"{{"Operations":[{{"op":"remove","path":"members"}},
+            {{"op":"add","path":"members","value":[{{"value":"{ada}"}},{{"value":"{bob}"}}]}},
+            {{"op":"remove","path":"members[value eq \"{bob}\"]"}}]}}"#
+    );
+    world.patch_group(group, &patch).unwrap();
+    assert_eq!(registry(&world).members(group).collect::<Vec<_>>(), [ada]);
+    let version = registry(&world).groups().get(group).unwrap().version;
+    world.patch_group(group, &patch).unwrap();
+    assert_eq!(
+        registry(&world).groups().get(group).unwrap().version,
+        version
+    );
+}
+
+#[test]
+fn a_clock_set_back_over_a_restart_does_not_stop_the_tenant() {
+    let mut world = populated(26);
+    let mut again = world.recover(&world.store).unwrap();
+    again.now_ms -= 200_000;
+    again.create_user(&user_json("late")).unwrap();
+    world.now_ms += 5;
+    let third = again.recover(&again.store).unwrap();
+    assert!(registry(&third).user_named("late@demo.example").is_some());
 }
 
 type Store = BTreeMap<StreamBytes, Vec<Vec<u8>>>;

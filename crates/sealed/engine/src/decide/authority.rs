@@ -120,7 +120,7 @@ impl Caller {
                 scope: missing.name(),
             });
         }
-        let mut refusal = None;
+        let (mut refusal, mut not_in_force) = (None, None);
         for granted in live(registry) {
             match self.covered(&granted.delegation, need) {
                 Ok(()) => {
@@ -129,12 +129,16 @@ impl Caller {
                         hash: *granted.delegation.hash(),
                     });
                 }
+                Err(Refusal::Delegation(error)) if is_about_time(&error) => {
+                    not_in_force.get_or_insert(Refusal::Delegation(error));
+                }
                 Err(error) => {
                     refusal.get_or_insert(error);
                 }
             }
         }
-        Err(refusal.unwrap_or(Refusal::NoDelegation))
+        // What a delegation in force says is worth more than that another one is not.
+        Err(refusal.or(not_in_force).unwrap_or(Refusal::NoDelegation))
     }
 
     fn covered(&self, delegation: &VerifiedDelegation, need: &Need<'_>) -> Result<(), Refusal> {
@@ -168,6 +172,14 @@ impl Caller {
         }
         Ok(())
     }
+}
+
+const fn is_about_time(refusal: &chancery_authority::Refusal) -> bool {
+    matches!(
+        refusal,
+        chancery_authority::Refusal::NotYetValid { .. }
+            | chancery_authority::Refusal::Expired { .. }
+    )
 }
 
 /// Delegations that were not revoked, the newest first.
