@@ -365,11 +365,12 @@ fn failed(failure: &ActFailure) -> Answer {
         | Refusal::Delegation(_)
         | Refusal::Protected { .. }
         | Refusal::CredentialTerms => StatusCode::FORBIDDEN,
-        Refusal::Body(_) | Refusal::Scim(_) | Refusal::UnknownMember { .. } => {
-            StatusCode::BAD_REQUEST
-        }
+        Refusal::Body(_)
+        | Refusal::Scim(_)
+        | Refusal::UnknownMember { .. }
+        | Refusal::TooLarge { .. } => StatusCode::BAD_REQUEST,
         Refusal::NotFound => StatusCode::NOT_FOUND,
-        Refusal::Taken { .. } => StatusCode::CONFLICT,
+        Refusal::Taken { .. } | Refusal::OtherSlug => StatusCode::CONFLICT,
         Refusal::Unsupported => StatusCode::NOT_IMPLEMENTED,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };

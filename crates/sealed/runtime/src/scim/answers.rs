@@ -64,6 +64,11 @@ pub(super) fn refusal(refused: &Refusal) -> Answer {
             Some(ScimType::InvalidValue),
             format!("members: {value} is no user of this tenant; add users by their SCIM id"),
         )),
+        Refusal::TooLarge { .. } => body(&ScimError::new(
+            400,
+            Some(ScimType::InvalidValue),
+            refused.to_string(),
+        )),
         Refusal::Delegation(chancery_authority::Refusal::DomainNotTrusted { domain }) => error(
             StatusCode::FORBIDDEN,
             &format!("the domain {domain} is not among the trusted domains of the delegation"),
@@ -72,7 +77,8 @@ pub(super) fn refusal(refused: &Refusal) -> Answer {
         | Refusal::CredentialScope { .. }
         | Refusal::NoDelegation
         | Refusal::Protected { .. } => error(StatusCode::FORBIDDEN, &refused.to_string()),
-        Refusal::Paper(_)
+        Refusal::OtherSlug
+        | Refusal::Paper(_)
         | Refusal::Body(_)
         | Refusal::NotFound
         | Refusal::Taken { .. }

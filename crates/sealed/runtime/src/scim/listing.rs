@@ -17,6 +17,11 @@ use crate::service::{ActFailure, Service};
 /// Most bytes of resources on a page that shows more than one.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Most resources that are looked at before writers and other readers get their turn.
+const SCAN_CHUNK: usize = 256;
+/// From this many candidates on a scan leaves its worker's other tasks to another worker.
+const SCAN_LONG: usize = 1024;
+
 pub(super) fn list(
     service: &Service,
     call: &Call,
@@ -25,30 +30,72 @@ pub(super) fn list(
 ) -> Result<Answer, ActFailure> {
     let query =
         ListQuery::parse(call.query.as_deref().unwrap_or_default(), kind).map_err(Refusal::from)?;
-    let view = service.read();
-    let registry = &permitted(service, &view, caller, read_scope(kind))?.registry;
+    let shelves = Shelves {
+        service,
+        caller,
+        kind,
+    };
     let base = caller.base.as_str();
     let projection = &query.projection;
     let (total, page) = match kind {
         ResourceKind::User => {
-            let (total, users) = select::<User>(registry, &query)?;
-            let shown = users.iter().map(|user| {
-                let version = rendered::user_version(registry, user, projection);
-                rendered::user(base, registry, user, projection, &version)
-            });
-            (total, page(shown))
+            let (total, users) = select::<User>(&shelves, &query)?;
+            let page = shelves.with(|registry| {
+                page(users.iter().map(|user| {
+                    let version = rendered::user_version(registry, user, projection);
+                    rendered::user(base, registry, user, projection, &version)
+                }))
+            })?;
+            (total, page)
         }
         ResourceKind::Group => {
-            let (total, groups) = select::<Group>(registry, &query)?;
-            let shown = groups.iter().map(|group| {
-                let version = rendered::group_version(registry, group, projection);
-                rendered::group(base, registry, group, projection, &version)
-            });
-            (total, page(shown))
+            let (total, groups) = select::<Group>(&shelves, &query)?;
+            let page = shelves.with(|registry| {
+                page(groups.iter().map(|group| {
+                    let version = rendered::group_version(registry, group, projection);
+                    rendered::group(base, registry, group, projection, &version)
+                }))
+            })?;
+            (total, page)
         }
     };
     let body = render_list(total, query.start_index, &page.map_err(Refusal::from)?);
     Ok(with_body(StatusCode::OK, MEDIA_TYPE, body))
+}
+
+/// A tenant's directory, looked at for short moments: a long scan must hold up neither the commit
+/// path nor another tenant (I30).
+struct Shelves<'a> {
+    service: &'a Service,
+    caller: &'a Caller,
+    kind: ResourceKind,
+}
+
+impl Shelves<'_> {
+    fn with<T>(&self, look: impl FnOnce(&Registry) -> T) -> Result<T, Refusal> {
+        let view = self.service.read();
+        let tenant = permitted(self.service, &view, self.caller, read_scope(self.kind))?;
+        Ok(look(&tenant.registry))
+    }
+
+    /// Runs `look` on each of `resources`, in chunks.
+    fn each<T, R>(
+        &self,
+        resources: &[Arc<T>],
+        mut look: impl FnMut(&Registry, &Arc<T>) -> Result<R, Error>,
+    ) -> Result<Vec<R>, Refusal> {
+        let mut looked = Vec::with_capacity(resources.len());
+        for chunk in resources.chunks(SCAN_CHUNK) {
+            let part: Result<Vec<R>, Error> = self.with(|registry| {
+                chunk
+                    .iter()
+                    .map(|resource| look(registry, resource))
+                    .collect()
+            })?;
+            looked.extend(part?);
+        }
+        Ok(looked)
+    }
 }
 
 /// As many resources as fit into a page's bytes, but at least one: whoever pages on by the number of
@@ -168,39 +215,57 @@ impl Listed for Group {
 
 /// The total and the wanted page.
 fn select<T: Listed + chancery_engine::Shelved>(
-    registry: &Registry,
+    shelves: &Shelves<'_>,
     query: &ListQuery,
 ) -> Result<(u64, Vec<Arc<T>>), Refusal> {
-    let shelf = T::shelf(registry);
     let offset = usize::try_from(query.start_index.saturating_sub(1)).unwrap_or(usize::MAX);
     let count = usize::try_from(query.count).unwrap_or(usize::MAX);
     if query.filter.is_none() && query.sort.is_none() {
-        let page = shelf.in_order_from(offset).take(count).cloned().collect();
-        return Ok((u64::try_from(shelf.len()).unwrap_or(u64::MAX), page));
+        return shelves.with(|registry| {
+            let shelf = T::shelf(registry);
+            let page = shelf.in_order_from(offset).take(count).cloned().collect();
+            (u64::try_from(shelf.len()).unwrap_or(u64::MAX), page)
+        });
     }
-    let mut matching = Vec::new();
-    for resource in candidates::<T>(registry, query) {
-        let matches = match &query.filter {
-            Some(filter) => resource.viewed(registry, |view| filter.matches(view))?,
-            None => true,
-        };
-        if matches {
-            matching.push(resource);
-        }
-    }
-    if let Some(sort) = &query.sort {
-        let mut keyed: Vec<(SortKey, Arc<T>)> = matching
-            .into_iter()
-            .map(|resource| Ok((resource.viewed(registry, |view| sort.key(view))?, resource)))
-            .collect::<Result<_, Error>>()?;
-        keyed.sort_by(|(left, _), (right, _)| sort.compare(left, right));
-        matching = keyed.into_iter().map(|(_, resource)| resource).collect();
-    }
+    let candidates = shelves.with(|registry| candidates::<T>(registry, query))?;
+    let matching = if candidates.len() < SCAN_LONG {
+        matching(shelves, query, candidates)?
+    } else {
+        tokio::task::block_in_place(|| matching(shelves, query, candidates))?
+    };
     let total = u64::try_from(matching.len()).unwrap_or(u64::MAX);
     Ok((
         total,
         matching.into_iter().skip(offset).take(count).collect(),
     ))
+}
+
+/// The candidates that the filter matches, in the order that is asked for.
+fn matching<T: Listed + chancery_engine::Shelved>(
+    shelves: &Shelves<'_>,
+    query: &ListQuery,
+    candidates: Vec<Arc<T>>,
+) -> Result<Vec<Arc<T>>, Refusal> {
+    let matching = match &query.filter {
+        Some(filter) => {
+            let matches = shelves.each(&candidates, |registry, resource| {
+                resource.viewed(registry, |view| filter.matches(view))
+            })?;
+            let kept = candidates.into_iter().zip(matches);
+            kept.filter_map(|(resource, matches)| matches.then_some(resource))
+                .collect()
+        }
+        None => candidates,
+    };
+    let Some(sort) = &query.sort else {
+        return Ok(matching);
+    };
+    let keys = shelves.each(&matching, |registry, resource| {
+        resource.viewed(registry, |view| sort.key(view))
+    })?;
+    let mut keyed: Vec<(SortKey, Arc<T>)> = keys.into_iter().zip(matching).collect();
+    keyed.sort_by(|(left, _), (right, _)| sort.compare(left, right));
+    Ok(keyed.into_iter().map(|(_, resource)| resource).collect())
 }
 
 /// Every resource that the filter can match, in order of creation.
