@@ -1,9 +1,10 @@
 //! The thread that owns the ledger: acts come in, batches go out, one at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use chancery_engine::{Answer, Batch, Ledger, LedgerError, Refusal, Submission};
+use chancery_authority::TenantId;
+use chancery_engine::{Act, Answer, Batch, Ledger, LedgerError, Refusal, Submission};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Clock, TrustedTime};
@@ -12,6 +13,8 @@ use crate::entropy::SystemEntropy;
 /// Most acts that wait to be decided. Beyond it new ones are refused at once, so that memory is
 /// bounded and nobody waits longer than the time limit of a request.
 const WAITING_MAX: usize = 4096;
+/// Most acts of one tenant that wait: the rest of the queue is for the others (I30).
+const WAITING_TENANT_MAX: usize = 1024;
 /// Most acts in one batch, so that one batch's records stay far below the store's limits.
 const BATCH_ACTS_MAX: usize = 1024;
 
@@ -37,8 +40,44 @@ pub struct Overloaded;
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Submission<Reply>>,
+    of_tenant: BTreeMap<TenantId, usize>,
     in_flight: bool,
     ended: bool,
+}
+
+impl Queue {
+    /// Takes an act in, unless its tenant has its share of the queue already.
+    fn push(&mut self, submission: Submission<Reply>) -> Result<(), Overloaded> {
+        if let Some(tenant) = tenant_of(&submission) {
+            let waiting = self.of_tenant.entry(tenant).or_default();
+            if *waiting >= WAITING_TENANT_MAX {
+                return Err(Overloaded);
+            }
+            *waiting = waiting.saturating_add(1);
+        }
+        self.waiting.push_back(submission);
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<Submission<Reply>> {
+        let submission = self.waiting.pop_front()?;
+        if let Some(tenant) = tenant_of(&submission)
+            && let Some(waiting) = self.of_tenant.get_mut(&tenant)
+        {
+            *waiting = waiting.saturating_sub(1);
+            if *waiting == 0 {
+                self.of_tenant.remove(&tenant);
+            }
+        }
+        Some(submission)
+    }
+}
+
+const fn tenant_of(submission: &Submission<Reply>) -> Option<TenantId> {
+    match &submission.act {
+        Act::Tenant { tenant, .. } => Some(*tenant),
+        Act::Leaf { .. } | Act::Admit(_) => None,
+    }
 }
 
 /// Where acts wait for the sequencer.
@@ -63,7 +102,7 @@ impl Inbox {
         if queue.ended || queue.waiting.len() >= WAITING_MAX {
             return Err(Overloaded);
         }
-        queue.waiting.push_back(act(Reply { arrived_us, sender }));
+        queue.push(act(Reply { arrived_us, sender }))?;
         self.changed.notify_one();
         Ok(receiver)
     }
@@ -92,6 +131,7 @@ impl Inbox {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.ended = true;
         queue.waiting.clear();
+        queue.of_tenant.clear();
         self.changed.notify_one();
     }
 }
@@ -170,7 +210,7 @@ impl Sequencer {
                 return None;
             }
             let has_room = self.ledger.open_acts() < BATCH_ACTS_MAX;
-            if has_room && let Some(act) = queue.waiting.pop_front() {
+            if has_room && let Some(act) = queue.pop() {
                 return Some(Step::Decide(Box::new(act)));
             }
             if !queue.in_flight && self.ledger.has_open() {

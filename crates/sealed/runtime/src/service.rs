@@ -180,9 +180,10 @@ impl Service {
             .inbox
             .submit(self.clock.monotonic_us(), |reply| Submission { act, reply })
             .map_err(|_overloaded| ActFailure::Unavailable)?;
-        self.metrics.acts_waiting.add(1);
-        let outcome = tokio::time::timeout(OUTCOME_TIMEOUT, waiting).await;
-        self.metrics.acts_waiting.take(1);
+        let outcome = {
+            let _counted = Waiting::count(&self.metrics);
+            tokio::time::timeout(OUTCOME_TIMEOUT, waiting).await
+        };
         match outcome {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(refusal))) => Err(ActFailure::Refused(refusal)),
@@ -191,5 +192,21 @@ impl Service {
                 Err(ActFailure::OutcomeUnknown)
             }
         }
+    }
+}
+
+/// One act that waits, counted until its future ends in whatever way.
+struct Waiting<'a>(&'a Metrics);
+
+impl<'a> Waiting<'a> {
+    fn count(metrics: &'a Metrics) -> Self {
+        metrics.acts_waiting.add(1);
+        Self(metrics)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.acts_waiting.take(1);
     }
 }
