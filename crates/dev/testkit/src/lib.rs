@@ -11,8 +11,10 @@
     reason = "a test that cannot build its world must stop at the place where it cannot"
 )]
 
+mod requests;
 mod seed;
 mod world;
 
+pub use requests::user_json;
 pub use seed::Seeded;
-pub use world::{World, user_json};
+pub use world::World;

@@ -32,6 +32,7 @@ mod run;
 pub mod scim;
 pub mod sequencer;
 pub mod service;
+pub mod status;
 pub mod transport;
 mod turns;
 pub mod witnesses;

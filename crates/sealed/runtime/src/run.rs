@@ -12,9 +12,7 @@ use chancery_sealing::{Entropy as _, Key};
 use chancery_session::Deployment;
 use chancery_session::deployment::DeploymentParts;
 use chancery_verify::Anchor;
-use chancery_wire::{
-    Health, RefusalCode, StoreAnswer, StoreFault, StoreOperation, StreamHead, Telemetry,
-};
+use chancery_wire::{Health, RefusalCode, StoreAnswer, StoreFault, StoreOperation, StreamHead};
 use tokio::sync::mpsc;
 
 use crate::boot::{HOST_PAUSE, Launch, LoadStop, Loaded, Loader, launch};
@@ -22,17 +20,16 @@ use crate::certificates::TlsKeys;
 use crate::clock::{Clock, SystemClock, TrustedTime};
 use crate::commit::{CommitState, Committer, adopt};
 use crate::entropy::SystemEntropy;
-use crate::link::{self, StoreFailure, StoreLink};
-use crate::metrics::{Metrics, read_process};
+use crate::link::{StoreFailure, StoreLink};
+use crate::metrics::Metrics;
 use crate::node::{Node, NodeParts, Purposes, instance_key};
 use crate::sequencer::{Inbox, Reply, Sequencer};
 use crate::service::{Served, Service, ServiceParts};
+use crate::status::Status;
 use crate::transport::Transport;
 use crate::witnesses::{NoQuorum, WitnessContext, Witnesses};
 use crate::{connection, journal_line};
 
-/// How often the host is told how the runtime is.
-const TELEMETRY_PERIOD: Duration = Duration::from_secs(1);
 /// Pause between attempts to reach a quorum at boot.
 const QUORUM_PAUSE: Duration = Duration::from_millis(500);
 /// How often the node statement's age is looked at.
@@ -55,63 +52,13 @@ impl std::fmt::Debug for Machine {
     }
 }
 
-/// What the host is told from the first moment on.
-#[derive(Debug)]
-struct Status {
-    health: Mutex<Health>,
-    deployment: Mutex<Option<Vec<u8>>>,
-    commit: Mutex<Option<Arc<CommitState>>>,
-    metrics: Arc<Metrics>,
-    changed: tokio::sync::Notify,
-}
-
-impl Status {
-    fn set(&self, health: Health) {
-        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
-        self.changed.notify_one();
-    }
-
-    /// The health as of now: a service whose batch cannot be committed waits, whatever it was told.
-    fn shown(&self) -> Health {
-        let health = *self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let commit = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
-        match commit.as_ref() {
-            Some(state) if health == Health::Serving && state.stalled.load(Ordering::Acquire) => {
-                Health::WaitingForWitnesses
-            }
-            Some(_) | None => health,
-        }
-    }
-}
-
-impl Status {
-    fn count_quorum_age(&self, clock: &dyn Clock) {
-        let commit = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = commit.as_ref() {
-            let at = state.quorum_at_us.load(Ordering::Acquire);
-            self.metrics
-                .quorum_age_us
-                .set(clock.monotonic_us().saturating_sub(at));
-        }
-    }
-}
-
 /// Runs until this instance must stop serving, and then goes on telling the host why.
 pub async fn run<A: Anchor>(machine: Machine) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Arc::new(Metrics::default());
-    let status = Arc::new(Status {
-        health: Mutex::new(Health::Starting),
-        deployment: Mutex::new(None),
-        commit: Mutex::new(None),
-        metrics: Arc::clone(&metrics),
-        changed: tokio::sync::Notify::new(),
-    });
-    tokio::spawn(tell(
-        Arc::clone(&machine.transport),
-        Arc::clone(&status),
-        Arc::clone(&clock),
-    ));
+    let status = Arc::new(Status::new(Arc::clone(&metrics)));
+    let telling = Arc::clone(&status).tell(Arc::clone(&machine.transport), Arc::clone(&clock));
+    tokio::spawn(telling);
     let refusal = match start::<A>(&machine, &status, &clock).await {
         Ok((service, served)) => {
             let stopped = tokio::select! {
@@ -132,37 +79,6 @@ pub async fn run<A: Anchor>(machine: Machine) {
     ));
     // Nothing is served from here on; the host is told until somebody acts.
     std::future::pending::<()>().await;
-}
-
-async fn tell(transport: Arc<dyn Transport>, status: Arc<Status>, clock: Arc<dyn Clock>) {
-    loop {
-        if let Ok(mut stream) = link::telemetry(&transport).await {
-            let mut told = None;
-            loop {
-                read_process(&status.metrics);
-                status.count_quorum_age(clock.as_ref());
-                status.metrics.uptime_us.set(clock.monotonic_us());
-                let known = status
-                    .deployment
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
-                let deployment = if told == known { None } else { known.clone() };
-                let report = Telemetry {
-                    health: status.shown(),
-                    counters: status.metrics.snapshot(),
-                    deployment,
-                };
-                if link::send(&mut stream, &report).await.is_err() {
-                    break;
-                }
-                told = known;
-                let _period =
-                    tokio::time::timeout(TELEMETRY_PERIOD, status.changed.notified()).await;
-            }
-        }
-        tokio::time::sleep(HOST_PAUSE).await;
-    }
 }
 
 type Closed = Result<Batch<Reply>, LedgerError>;
@@ -253,20 +169,12 @@ impl Starter<'_> {
         } = loaded;
         let (served, authority_pem) = self.certificate(&tls)?;
         let document = self.document::<A>(deployment, &log, &authority_pem)?;
-        *self
-            .status
-            .deployment
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(document.clone());
+        self.status.publish(document.clone());
         self.status.set(Health::WaitingForWitnesses);
         let is_new = log.size() == 0;
         let log = Arc::new(Mutex::new(log));
         let (committer, batches) = self.committer(log, view, epoch);
-        *self
-            .status
-            .commit
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&committer.state));
+        self.status.follow(Arc::clone(&committer.state));
         if !is_new {
             self.confirm(&committer).await?;
             self.fence(epoch, &streams).await?;
@@ -330,7 +238,7 @@ impl Starter<'_> {
             clock: Arc::clone(self.clock),
             time: Arc::new(TrustedTime::default()),
             state: Arc::new(CommitState::new()),
-            metrics: Arc::clone(&self.status.metrics),
+            metrics: Arc::clone(self.status.metrics()),
             fence: epoch,
         };
         (committer, mpsc::unbounded_channel())
@@ -369,7 +277,7 @@ impl Starter<'_> {
             transport: Arc::clone(&self.machine.transport),
             log: Arc::clone(log),
             clock: Arc::clone(self.clock),
-            metrics: Arc::clone(&self.status.metrics),
+            metrics: Arc::clone(self.status.metrics()),
         };
         let configuration = &self.launch.configuration;
         Arc::new(Witnesses::start(
