@@ -1,9 +1,5 @@
 //! How the real runtime reads requests, byte for byte, and what it answers beside their content.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::sync::LazyLock;
 
