@@ -149,6 +149,10 @@ impl Service {
         let data = folder.join("data");
         let ready_file = folder.join("r.json");
         let log = folder.join("up.log");
+        // One that was killed could not remove it.
+        if ready_file.exists() {
+            fs::remove_file(&ready_file).unwrap();
+        }
         let out = File::options()
             .create(true)
             .append(true)
