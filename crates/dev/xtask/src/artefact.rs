@@ -7,13 +7,14 @@ use std::fs;
 use std::io::BufRead as _;
 use std::path::Path;
 
-/// Strings that stand in the emulated processor and its anchor, and nowhere else. (The names of emulated *statements* are known to
-/// every client, which must be able to say what it refuses.)
-const MARKERS: [&str; 4] = [
-    "chancery-EMULATED/report-data",
-    "chancery-EMULATED/roots",
-    "chancery-EMULATED/sp-request",
-    "chancery-EMULATED/processor",
+/// Strings that stand in the emulated processor and its anchor, and nowhere else, each with a development program that must contain
+/// it, or else the search for it would prove nothing. (The names of emulated *statements* are known to every client, which must be
+/// able to say what it refuses.)
+const MARKERS: [(&str, &str); 4] = [
+    ("chancery-EMULATED/report-data", "chancery-runtime-dev"),
+    ("chancery-EMULATED/roots", "chancery-dev"),
+    ("chancery-EMULATED/sp-request", "chancery-runtime-dev"),
+    ("chancery-EMULATED/processor", "chancery-emulated-sp"),
 ];
 
 /// What is shipped. Each must be there and clean.
@@ -24,23 +25,21 @@ const SHIPPED: [&str; 4] = [
     "chancery-witness",
 ];
 
-/// A program that must contain the markers, or else the search could not find them.
-const CONTROL: (&str, &str) = ("chancery-emulated-sp", "chancery-EMULATED/processor");
-
 /// Searches the programs in one folder of built artefacts.
 ///
 /// # Errors
-/// If a shipped program is missing or contains a marker, or the control program does not.
+/// If a program is missing, a shipped one contains a marker, or a development program lacks its own.
 pub(crate) fn scan(folder: &Path) -> Result<(), String> {
-    let (program, marker) = CONTROL;
-    if !contains(&read(folder, program)?, marker) {
-        return Err(format!(
-            "{program} does not contain {marker:?}: the search for it proves nothing"
-        ));
+    for (marker, program) in MARKERS {
+        if !contains(&read(folder, program)?, marker) {
+            return Err(format!(
+                "{program} does not contain {marker:?}: the search for it proves nothing"
+            ));
+        }
     }
     for program in SHIPPED {
         let bytes = read(folder, program)?;
-        for marker in MARKERS {
+        for (marker, _) in MARKERS {
             if contains(&bytes, marker) {
                 return Err(format!(
                     "{program} contains {marker:?}: it was built with the emulation (I1)"
@@ -79,15 +78,20 @@ fn contains(bytes: &[u8], marker: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// A folder with a control program and clean shipped ones.
+    /// A folder with development programs that hold all markers, and clean shipped ones.
     fn folder(name: &str) -> std::path::PathBuf {
         let folder = std::env::temp_dir().join(format!("xtask-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         for program in SHIPPED {
             fs::write(folder.join(program), b"\x7fELF clean").unwrap();
         }
-        let control = format!("\x7fELF..{}/v1..", CONTROL.1);
-        fs::write(folder.join(CONTROL.0), control).unwrap();
+        let marked: String = MARKERS
+            .iter()
+            .map(|(marker, _)| format!("..{marker}/v1"))
+            .collect();
+        for (_, program) in MARKERS {
+            fs::write(folder.join(program), &marked).unwrap();
+        }
         folder
     }
 
@@ -112,7 +116,7 @@ mod tests {
     fn finds_each_marker_in_each_shipped_program() {
         let folder = folder("marked");
         for program in SHIPPED {
-            for marker in MARKERS {
+            for (marker, _) in MARKERS {
                 fs::write(folder.join(program), format!("\x7fELF..{marker}/v1..")).unwrap();
                 let reason = scan(&folder).unwrap_err();
                 assert!(
@@ -128,8 +132,12 @@ mod tests {
     #[test]
     fn refuses_to_conclude_from_a_missing_program_or_control() {
         let folder = folder("missing");
-        fs::write(folder.join(CONTROL.0), b"\x7fELF").unwrap();
-        assert!(scan(&folder).unwrap_err().contains("proves nothing"));
+        for (_, program) in MARKERS {
+            let marked = fs::read(folder.join(program)).unwrap();
+            fs::write(folder.join(program), b"\x7fELF").unwrap();
+            assert!(scan(&folder).unwrap_err().contains("proves nothing"));
+            fs::write(folder.join(program), marked).unwrap();
+        }
         fs::remove_dir_all(&folder).unwrap();
         assert!(scan(&folder).is_err());
     }
