@@ -66,7 +66,7 @@ fn report(base: &str, mode: Mode, checklist: &Checklist, error: Option<&ClientEr
         lines.extend(not_checked.iter().map(|what| format!("  - {what}")));
     }
     lines.push(String::new());
-    lines.push(verdict_text(holds, checklist.rows().len(), failed, error));
+    lines.push(verdict_text(holds, checklist, failed, error));
     Outcome {
         text: lines.join("\n"),
         json: report_json(holds, mode, checklist, error),
@@ -74,9 +74,19 @@ fn report(base: &str, mode: Mode, checklist: &Checklist, error: Option<&ClientEr
     }
 }
 
-fn verdict_text(holds: bool, count: usize, failed: usize, error: Option<&ClientError>) -> String {
+fn verdict_text(
+    holds: bool,
+    checklist: &Checklist,
+    failed: usize,
+    error: Option<&ClientError>,
+) -> String {
+    let of = |outcome| {
+        let rows = checklist.rows().iter();
+        rows.filter(|row| row.outcome == outcome).count()
+    };
+    let count = of(CheckOutcome::Passed).saturating_add(failed);
     if holds {
-        return format!("ACCEPTED: all {count} checks passed.");
+        return format!("ACCEPTED: all {count} checks that were made passed.");
     }
     let reason = error.map_or_else(String::new, |error| format!(" ({error})"));
     format!(
@@ -210,7 +220,11 @@ mod tests {
                 .text
                 .contains("Not checked:\n  - the operator's custody of the chip")
         );
-        assert!(accepted.text.ends_with("ACCEPTED: all 1 checks passed."));
+        assert!(
+            accepted
+                .text
+                .ends_with("ACCEPTED: all 1 checks that were made passed.")
+        );
         assert!(json(&accepted).starts_with(r#"{"verdict":"accepted","mode":"amd","checks":[{"#));
 
         let without = report(
