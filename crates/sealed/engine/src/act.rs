@@ -257,7 +257,10 @@ impl fmt::Display for Refusal {
                     "the credential does not include the scope {scope}"
                 )
             }
-            Self::NoDelegation => formatter.write_str("the tenant has no delegation in force"),
+            // No credential exists before the first delegation.
+            Self::NoDelegation => {
+                formatter.write_str("the delegation is revoked, and no other is in force")
+            }
             Self::Delegation(refusal) => refusal.fmt(formatter),
             Self::Protected { reason } => formatter.write_str(reason),
             Self::Scim(error) => write!(formatter, "{}", error.to_scim().detail),
