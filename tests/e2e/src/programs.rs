@@ -51,7 +51,7 @@ impl Finished {
     }
 }
 
-/// Starts a program without input; what it says is kept for [`finish`].
+/// Starts a program without input; what it says is kept for `finish`.
 pub fn spawn(name: &str, arguments: &[&str]) -> Child {
     Command::new(program(name))
         .args(arguments)
