@@ -96,7 +96,7 @@ out["deployment_id"] = H(genesis).hex()
 leaves = [(H(b"key", u(i, 4)), H(b"value", u(i, 4))) for i in range(50)]
 out["tree_roots"] = {str(n): tree(leaves[:n]).hex() for n in (0, 1, 2, 3, 10, 50)}
 
-# --- a log of two batches, replayed blind
+# --- a log of three batches, replayed blind
 NONE = 2**64 - 1
 tenant, instance, delegation, user = b(0x41), b(0x42), b(0x43), b(0x44)
 label, name_value = b(0x45), b(0x46)
@@ -107,6 +107,11 @@ acts = [
     (0x06, delegation, user, 1, b(0x51), bytes(32)),
     None,
     (0x0C, delegation, user, 3, bytes(32), bytes(32)),
+    None,
+    (0x0D, delegation, user, 1, bytes(32), bytes(32)),
+    (0x07, tenant, user, 2, b(0x52), bytes(32)),
+    (0x14, user, user, 2, bytes(32), b(0x53)),
+    (0x25, delegation, tenant, 7, bytes(32), b(0x54)),
     None,
 ]
 log, states, names, changes = [], {}, {}, {}

@@ -53,7 +53,8 @@ codes! {
         TokenRevoked = 0x05,
         /// A user with a pending keyset.
         UserProvisioned = 0x06,
-        /// A user claimed the account: evidence by the pending *and* the new key.
+        /// A user claimed the account, or the admins confirmed whose it is: evidence by the pending *and*
+        /// the new key.
         KeyConfirmed = 0x07,
         /// A user's key changed: by the user, or back to a pending keyset by the service.
         KeyRotated = 0x08,
@@ -79,6 +80,8 @@ codes! {
         GroupEpochStarted = 0x12,
         /// A group ends.
         GroupDeleted = 0x13,
+        /// A member's devices changed: the object is the whole new list.
+        DeviceChanged = 0x14,
         /// An admin approved a held act.
         ApprovalGiven = 0x20,
         /// The admins opened a window for their own acts, with its expiry.
@@ -89,6 +92,8 @@ codes! {
         RecoveryPerformed = 0x23,
         /// The tenant was frozen for export: nothing but recovery may follow.
         TenantFrozen = 0x24,
+        /// In plan mode: what automation asked for, recorded and not carried out.
+        IntentRecorded = 0x25,
         /// Another image took over.
         EnclaveUpgrade = 0x30,
         /// Another runtime instance took over.

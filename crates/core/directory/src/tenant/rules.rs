@@ -59,14 +59,15 @@ const APPROVAL: &[SubjectKind] = &[SubjectKind::Approval];
 const ADMIN: &[ActorClass] = &[ActorClass::Admin];
 const INSTANCE: &[ActorClass] = &[ActorClass::Instance];
 const ADMIN_OR_INSTANCE: &[ActorClass] = &[ActorClass::Admin, ActorClass::Instance];
-const ITSELF: &[ActorClass] = &[ActorClass::Itself];
+/// What a member does with the own keys; the admins confirm by their signature or in a window.
+const ITSELF_OR_ADMIN: &[ActorClass] = &[
+    ActorClass::Itself,
+    ActorClass::Admin,
+    ActorClass::BreakGlass,
+];
+const DELEGATION_ALONE: &[ActorClass] = &[ActorClass::Delegation];
 /// Acts that give something need a delegation that is live at that index, or an open window.
 const DELEGATED: &[ActorClass] = &[ActorClass::Delegation, ActorClass::BreakGlass];
-const DELEGATED_OR_INSTANCE: &[ActorClass] = &[
-    ActorClass::Delegation,
-    ActorClass::BreakGlass,
-    ActorClass::Instance,
-];
 /// Acts that only take away are also open to the admins at once.
 const DELEGATED_OR_ADMIN: &[ActorClass] = &[
     ActorClass::Delegation,
@@ -129,7 +130,7 @@ pub(super) const fn rule(kind: EntryType) -> Rule {
         T::TokenIssued => row(TOKEN, DELEGATED).object(ObjectRule::Validity),
         T::TokenRevoked => row(TOKEN, ALL_BUT_ITSELF),
         T::UserProvisioned => row(USER, DELEGATED).key(KeyRule::Required).moves_names(),
-        T::KeyConfirmed => row(USER, ITSELF).key(KeyRule::Required),
+        T::KeyConfirmed => row(USER, ITSELF_OR_ADMIN).key(KeyRule::Required),
         T::KeyRotated => row(USER, ALL_BUT_ADMIN).key(KeyRule::Required),
         T::KeyDestroyed => row(USER_OR_GROUP, ALL_BUT_ADMIN),
         T::ProfileChanged => row(USER_OR_GROUP, DELEGATED),
@@ -139,14 +140,16 @@ pub(super) const fn rule(kind: EntryType) -> Rule {
         T::Deleted => row(USER, DELEGATED_OR_ADMIN).moves_names(),
         T::Erased => row(USER_OR_GROUP, ALL_BUT_ITSELF).moves_names(),
         T::GroupCreated => row(GROUP, DELEGATED).key(KeyRule::Optional).moves_names(),
-        T::GroupMemberChanged => row(GROUP, DELEGATED).object(ObjectRule::Required),
-        T::GroupEpochStarted => row(GROUP, DELEGATED_OR_INSTANCE).key(KeyRule::Required),
+        T::GroupMemberChanged => row(GROUP, DELEGATED_OR_ADMIN).object(ObjectRule::Required),
+        T::GroupEpochStarted => row(GROUP, ALL_BUT_ITSELF).key(KeyRule::Required),
         T::GroupDeleted => row(GROUP, DELEGATED_OR_ADMIN).moves_names(),
+        T::DeviceChanged => row(USER, ITSELF_OR_ADMIN).object(ObjectRule::Required),
         T::ApprovalGiven => row(APPROVAL, ADMIN).object(ObjectRule::Required),
         T::BreakGlassOpened => row(BREAK_GLASS, ADMIN).object(ObjectRule::Validity),
         T::BreakGlassClosed => row(BREAK_GLASS, ADMIN_OR_INSTANCE).while_frozen(),
         T::RecoveryPerformed => row(TENANT, ADMIN).while_frozen(),
         T::TenantFrozen => row(TENANT, ADMIN),
+        T::IntentRecorded => row(TENANT, DELEGATION_ALONE).object(ObjectRule::Required),
         T::EnclaveUpgrade => row(TENANT, INSTANCE)
             .object(ObjectRule::Required)
             .while_frozen(),
@@ -182,9 +185,12 @@ pub(super) fn next_state(
         }
         T::BreakGlassClosed => moved(from, &[(SubjectState::Open, SubjectState::Closed)]),
         T::GroupDeleted => moved(from, &[(SubjectState::Active, SubjectState::Deleted)]),
-        T::GroupMemberChanged | T::GroupEpochStarted | T::PolicyChanged | T::Rekey => {
-            kept(from, &[SubjectState::Active])
-        }
+        T::GroupMemberChanged
+        | T::GroupEpochStarted
+        | T::IntentRecorded
+        | T::PolicyChanged
+        | T::Rekey => kept(from, &[SubjectState::Active]),
+        T::DeviceChanged => kept(from, &[SubjectState::Confirmed]),
         T::TenantFrozen => moved(from, &[(SubjectState::Active, SubjectState::Frozen)]),
         T::RecoveryPerformed => moved(
             from,

@@ -94,14 +94,17 @@ fn replays_the_log_of_the_second_implementation() {
             TenantLeaf::Entry(entry) => log.step(&entry).unwrap(),
             TenantLeaf::StateRoot(root) => {
                 let value = (index == 3).then_some(Digest([0x46; 32]));
-                let changes = [NameChange { label, value }];
-                let wrong = log.clone().check_state_root(&root);
-                assert_eq!(
-                    wrong,
-                    Err(StepError::DirUpdateMismatch),
-                    "without the name changes"
-                );
-                log.apply_name_changes(&changes).unwrap();
+                // The third batch moves no name.
+                if index < 6 {
+                    let changes = [NameChange { label, value }];
+                    let wrong = log.clone().check_state_root(&root);
+                    assert_eq!(
+                        wrong,
+                        Err(StepError::DirUpdateMismatch),
+                        "without the name changes"
+                    );
+                    log.apply_name_changes(&changes).unwrap();
+                }
                 log.check_state_root(&root).unwrap();
             }
         }
@@ -111,7 +114,7 @@ fn replays_the_log_of_the_second_implementation() {
     assert_eq!(user.to_vec(), vector_hex("log_user_state"));
     assert_eq!(
         (log.next_index(), log.batch(), log.time_floor_ms()),
-        (6, 2, 500)
+        (11, 3, 500)
     );
 }
 

@@ -132,7 +132,7 @@ cases! {
     TokenIssued by DELEGATION WINDOW: FRESH => Active;
     TokenRevoked by DELEGATION WINDOW TENANT INSTANCE: T_ACTIVE => Revoked;
     UserProvisioned by DELEGATION WINDOW: FRESH => Provisioned;
-    KeyConfirmed by U_PROVISIONED: U_PROVISIONED => Confirmed;
+    KeyConfirmed by U_PROVISIONED TENANT WINDOW: U_PROVISIONED => Confirmed;
     KeyRotated by U_CONFIRMED: U_CONFIRMED => Confirmed;
     KeyRotated by DELEGATION WINDOW INSTANCE:
         U_PROVISIONED => Provisioned, U_CONFIRMED => Provisioned,
@@ -161,14 +161,16 @@ cases! {
     Erased by DELEGATION WINDOW TENANT INSTANCE:
         U_SUSPENDED_P => Erased, U_SUSPENDED_C => Erased, U_DELETED => Erased, G_DELETED => Erased;
     GroupCreated by DELEGATION WINDOW: FRESH => Active;
-    GroupMemberChanged by DELEGATION WINDOW: G_ACTIVE => Active;
-    GroupEpochStarted by DELEGATION WINDOW INSTANCE: G_ACTIVE => Active;
+    GroupMemberChanged by DELEGATION WINDOW TENANT: G_ACTIVE => Active;
+    GroupEpochStarted by DELEGATION WINDOW TENANT INSTANCE: G_ACTIVE => Active;
     GroupDeleted by DELEGATION WINDOW TENANT: G_ACTIVE => Deleted;
+    DeviceChanged by U_CONFIRMED TENANT WINDOW: U_CONFIRMED => Confirmed;
     ApprovalGiven by TENANT: FRESH => Recorded;
     BreakGlassOpened by TENANT: FRESH => Open;
     BreakGlassClosed by TENANT INSTANCE: B_OPEN => Closed;
     RecoveryPerformed by TENANT: TENANT => Active;
     TenantFrozen by TENANT: TENANT => Frozen;
+    IntentRecorded by DELEGATION: TENANT => Active;
     EnclaveUpgrade by INSTANCE: TENANT => Active;
     Boot by INSTANCE NEW_INSTANCE: TENANT => Active;
     PolicyChanged by TENANT INSTANCE: TENANT => Active;
