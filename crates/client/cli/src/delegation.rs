@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use chancery_authority::{
-    ActName, BurstLimits, Delegation, Genesis, ManagedGroups, OnDelete, Scope, ScopeSet,
+    ActName, BurstLimits, Delegation, Genesis, ManagedGroups, Mode, OnDelete, Scope, ScopeSet,
     VerifiedGenesis,
 };
 use chancery_client::now_ms;
@@ -98,6 +98,8 @@ async fn new<S: AnchorSource>(
         credential_life_max_s: CREDENTIAL_LIFE_S,
         on_delete: OnDelete::Suspend,
         id_mapping: genesis.genesis().idp.as_ref().map(|idp| idp.mapping),
+        mode: Mode::Apply,
+        pilot: None,
     };
     let payload = delegation.to_payload();
     // What an admin could not sign is not worth writing down.

@@ -49,6 +49,8 @@ act_names! {
     DelegationPut = "delegation.put",
     /// End a delegation at once.
     DelegationRevoke = "delegation.revoke",
+    /// Read the delegations in force.
+    DelegationList = "delegation.list",
     /// Make a SCIM credential.
     TokenIssue = "token.issue",
     /// List credentials and their last use.
@@ -59,6 +61,8 @@ act_names! {
     TokenRevoke = "token.revoke",
     /// Let held acts through, or open a window of the brake.
     ActApprove = "act.approve",
+    /// Read the acts that wait for a signature, and how much of each limit is used.
+    ActHeld = "act.held",
     /// Suspend a user.
     UserSuspend = "user.suspend",
     /// Restore a suspended user.
@@ -77,6 +81,16 @@ act_names! {
     AuditorRevoke = "auditor.revoke",
     /// Read the tenant's log.
     LogRead = "log.read",
+    /// Read the private parts of a tenant's log.
+    LogAudit = "log.audit",
+    /// Read the offline proof of one entry.
+    LogReceipt = "log.receipt",
+    /// Read what the service says now of users and groups, for comparison with the log.
+    DirectoryRead = "directory.read",
+    /// Read a user's current key with its proof.
+    KeysLookup = "keys.lookup",
+    /// Read the keys that a user has had.
+    KeysHistory = "keys.history",
     /// Confirm a member's claim.
     ClaimConfirm = "claim.confirm",
     /// Replace a member's keyset.
@@ -85,12 +99,24 @@ act_names! {
     DeviceAdd = "device.add",
     /// Remove a member's device.
     DeviceRevoke = "device.revoke",
+    /// Read one's own account: keys, devices, groups.
+    MemberShow = "member.show",
+    /// Have a group's key wrapped to one's own account.
+    GroupKey = "group.key",
     /// Import members with their keys.
     TenantImport = "tenant.import",
     /// Freeze and export the tenant.
     TenantExport = "tenant.export",
+    /// Read what the intents recorded so far would change.
+    PlanShow = "plan.show",
     /// Let the planned intents take effect.
     PlanApply = "plan.apply",
+    /// Forget the intents recorded so far.
+    PlanDrop = "plan.drop",
+    /// Read the keys of the tenant's OpenID provider.
+    IssuerRead = "issuer.read",
+    /// Trust keys of the tenant's OpenID provider.
+    IssuerTrust = "issuer.trust",
 }
 
 impl ActName {

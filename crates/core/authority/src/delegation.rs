@@ -110,6 +110,10 @@ pub struct Delegation {
     /// How an ID token is matched with an account that is provisioned under this delegation: the
     /// genesis' rule, or none, which leaves claims to the admins.
     pub id_mapping: Option<IdMapping>,
+    /// Whether acts take effect or are recorded as intents.
+    pub mode: Mode,
+    /// Whom automation may touch at first; `None` is everybody that the rest allows.
+    pub pilot: Option<Pilot>,
 }
 
 /// A delegation that a threshold of the tenant's admins signed, within what the genesis allows. Only
@@ -125,6 +129,53 @@ pub struct VerifiedDelegation {
     pub(crate) sensitive_groups: BTreeSet<String>,
     /// Folded names, or none if every group is managed.
     pub(crate) managed_groups: Option<BTreeSet<String>>,
+    pub(crate) pilot: Option<Pilot>,
+}
+
+/// What becomes of an act that a delegation covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a caller must decide each case; a new one must break every caller"
+)]
+pub enum Mode {
+    /// It takes effect.
+    Apply,
+    /// It is recorded as an intent and takes effect once an admin has signed the plan.
+    Plan,
+}
+
+impl Mode {
+    /// The word of the signed format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Plan => "plan",
+        }
+    }
+
+    /// The mode that a word names.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Apply, Self::Plan]
+            .into_iter()
+            .find(|mode| mode.name() == text)
+    }
+}
+
+/// The accounts and groups that automation may touch while it is tried out. An empty list allows
+/// nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the signed format names every member"
+)]
+pub struct Pilot {
+    /// Accounts, by userName.
+    pub users: BTreeSet<String>,
+    /// Groups, by display name.
+    pub groups: BTreeSet<String>,
 }
 
 impl Delegation {
@@ -153,6 +204,8 @@ impl Delegation {
             )?,
             on_delete: read_on_delete(fields.take("on_delete")?)?,
             id_mapping: read_id_mapping(fields.take("idp_mapping")?)?,
+            mode: read::parsed(fields.take("mode")?, FieldFault::UnknownWord, Mode::parse)?,
+            pilot: read_pilot(fields.take("pilot")?)?,
         };
         fields.finish()?;
         if delegation.not_after_ms <= delegation.not_before_ms {
@@ -222,6 +275,11 @@ impl Delegation {
             .with("credential_life_max_s", self.credential_life_max_s)
             .with("on_delete", on_delete)
             .with("idp_mapping", id_mapping)
+            .with("mode", self.mode.name())
+            .with(
+                "pilot",
+                self.pilot.as_ref().map_or(Value::Null, write_pilot),
+            )
             .to_bytes()
     }
 
@@ -273,6 +331,10 @@ impl Delegation {
             ]),
             sensitive_groups: folded([&delegation.sensitive_groups]),
             managed_groups,
+            pilot: delegation.pilot.as_ref().map(|pilot| Pilot {
+                users: folded([&pilot.users]),
+                groups: folded([&pilot.groups]),
+            }),
             delegation,
         })
     }
@@ -346,6 +408,29 @@ fn read_id_mapping(element: Element) -> Result<Option<IdMapping>, Error> {
             read::parsed(element, FieldFault::UnknownWord, IdMapping::parse).map(Some)
         }),
     }
+}
+
+fn read_pilot(element: Element) -> Result<Option<Pilot>, Error> {
+    let pointer = element.pointer().to_string();
+    match element.into_value() {
+        Value::Null => Ok(None),
+        other => read::nested(&pointer, other, |element| {
+            let mut fields = element.into_fields()?;
+            let pilot = Pilot {
+                users: read::names(fields.take("users")?)?,
+                groups: read::names(fields.take("groups")?)?,
+            };
+            fields.finish()?;
+            Ok(Some(pilot))
+        }),
+    }
+}
+
+fn write_pilot(pilot: &Pilot) -> Value {
+    Object::new()
+        .with("users", read::list(&pilot.users, String::clone))
+        .with("groups", read::list(&pilot.groups, String::clone))
+        .into()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-use crate::delegation::{BurstLimits, Delegation, ManagedGroups, OnDelete};
+use crate::delegation::{BurstLimits, Delegation, ManagedGroups, Mode, OnDelete};
 use crate::genesis::IdMapping;
 use crate::scope::Scope;
 
@@ -46,6 +46,26 @@ impl Delegation {
             ),
         });
         sentences.push(describe_mapping(self.id_mapping).to_string());
+        sentences.extend(self.describe_beginning());
+        sentences
+    }
+
+    /// How automation begins: on trial, or with some people alone.
+    fn describe_beginning(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        if let Some(pilot) = &self.pilot {
+            sentences.push(format!(
+                "It is a pilot for {} and {}; nothing else is in automation's reach.",
+                listed("the accounts", "no account", &pilot.users),
+                listed("the groups", "no group", &pilot.groups)
+            ));
+        }
+        if self.mode == Mode::Plan {
+            sentences.push(
+                "Nothing takes effect by itself: acts are recorded as intents until an admin signs the plan."
+                    .to_string(),
+            );
+        }
         sentences
     }
 
@@ -176,6 +196,14 @@ fn joined(parts: &[&str]) -> String {
         [] => String::new(),
         [only] => (*only).to_string(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn listed(noun: &str, none: &str, names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        none.to_string()
+    } else {
+        format!("{noun} {}", quoted(names))
     }
 }
 

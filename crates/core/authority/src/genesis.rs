@@ -4,6 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use base64ct::{Base64, Encoding as _};
 use chancery_dsse::{Envelope, SigningKey};
 use chancery_json::{Element, Object, Value};
 use chancery_keyset::PublicKeyset;
@@ -22,6 +23,12 @@ pub const DOMAINS_MAX: usize = 512;
 
 /// Longest wait of [`ReleaseRule::Wait`] in days; a longer one would outlive a release's validity.
 pub const RELEASE_WAIT_DAYS_MAX: u64 = 365;
+
+/// Most authorities of an issuer's TLS certificates.
+pub const TLS_ROOTS_MAX: usize = 8;
+
+/// Largest certificate of such an authority, in bytes.
+pub const TLS_ROOT_SIZE_MAX: usize = 8192;
 
 /// How an ID token's subject is matched with an account that SCIM provisioned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +79,10 @@ pub struct IdentityProvider {
     pub client_id: String,
     /// Which claim stands for which attribute.
     pub mapping: IdMapping,
+    /// DER certificates of the authorities under which the issuer's TLS certificates hang, at most
+    /// [`TLS_ROOTS_MAX`] of at most [`TLS_ROOT_SIZE_MAX`] bytes. If there is none, the public ones
+    /// that are compiled into the runtime count.
+    pub tls_roots: Vec<Vec<u8>>,
 }
 
 /// Which new releases of the runtime may take over this tenant.
@@ -349,12 +360,35 @@ fn read_some_idp(element: Element) -> Result<IdentityProvider, Error> {
         FieldFault::UnknownWord,
         IdMapping::parse,
     )?;
+    let tls_roots = read_tls_roots(fields.take("tls_roots")?)?;
     fields.finish()?;
     Ok(IdentityProvider {
         issuer,
         client_id,
         mapping,
+        tls_roots,
     })
+}
+
+fn read_tls_roots(element: Element) -> Result<Vec<Vec<u8>>, Error> {
+    let pointer = element.pointer().to_string();
+    let elements = element.into_array()?;
+    if elements.len() > TLS_ROOTS_MAX {
+        return Err(Error::field(pointer, FieldFault::TooMany));
+    }
+    let mut roots: Vec<Vec<u8>> = Vec::new();
+    for element in elements {
+        let pointer = element.pointer().to_string();
+        let root = read::parsed(element, FieldFault::Base64, |text| {
+            let der = Base64::decode_vec(text).ok()?;
+            (1..=TLS_ROOT_SIZE_MAX).contains(&der.len()).then_some(der)
+        })?;
+        if roots.contains(&root) {
+            return Err(Error::field(pointer, FieldFault::Duplicate));
+        }
+        roots.push(root);
+    }
+    Ok(roots)
 }
 
 /// An issuer identifier of OpenID Connect Discovery section 3: `https`, a host, no query, no fragment.
@@ -372,6 +406,10 @@ fn write_idp(idp: &IdentityProvider) -> Value {
         .with("issuer", idp.issuer.as_str())
         .with("client_id", idp.client_id.as_str())
         .with("mapping", idp.mapping.name())
+        .with(
+            "tls_roots",
+            read::list(&idp.tls_roots, |der| read::base64(der)),
+        )
         .into()
 }
 

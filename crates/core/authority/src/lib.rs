@@ -46,6 +46,7 @@
 //! #     sensitive_groups: BTreeSet::new(), protected_groups: BTreeSet::new(), protected_accounts: BTreeSet::new(),
 //! #     limits: BurstLimits { window_s: 3600, suspensions: 50, deletions: 20, grants: 1000, emptied_groups: 5 },
 //! #     credential_life_max_s: 86_400, on_delete: OnDelete::Suspend, id_mapping: None,
+//! #     mode: Mode::Apply, pilot: None,
 //! # };
 //! # let signed_delegation = delegation.sign(&[&alice])?.to_json();
 //! let authority = Genesis::verify(&signed_genesis)?.authority();
@@ -117,12 +118,12 @@ pub use admin_change::{ADMINS_PAYLOAD_TYPE, AdminChange, VerifiedAdminChange};
 pub use admission::{ADMISSION_PAYLOAD_TYPE, Admission, VerifiedAdmission};
 pub use delegation::{
     BurstLimits, CREDENTIAL_LIFE_S_MAX, DELEGATION_LIFE_MS_MAX, DELEGATION_PAYLOAD_TYPE,
-    Delegation, ManagedGroups, OnDelete, VerifiedDelegation,
+    Delegation, ManagedGroups, Mode, OnDelete, Pilot, VerifiedDelegation,
 };
 pub use error::{Error, FieldFault};
 pub use genesis::{
     DOMAINS_MAX, GENESIS_PAYLOAD_TYPE, Genesis, IdMapping, IdentityProvider, RELEASE_WAIT_DAYS_MAX,
-    ReleaseRule, TenantAuthority, VerifiedGenesis,
+    ReleaseRule, TLS_ROOT_SIZE_MAX, TLS_ROOTS_MAX, TenantAuthority, VerifiedGenesis,
 };
 pub use key_file::{Ed25519Seed, KeyFile};
 pub use name::{DeploymentId, Domain, TenantId, TenantSlug};

@@ -7,7 +7,7 @@ use core::fmt;
 use chancery_dsse::KeyId;
 
 use crate::admin::AdminSet;
-use crate::delegation::{Delegation, VerifiedDelegation, fold};
+use crate::delegation::{Delegation, Pilot, VerifiedDelegation, fold};
 use crate::scope::{Scope, ScopeSet};
 
 /// What an act needs from a delegation.
@@ -161,6 +161,10 @@ impl VerifiedDelegation {
         self.protected_groups = mapped(&self.protected_groups, group);
         self.sensitive_groups = mapped(&self.sensitive_groups, group);
         self.managed_groups = self.managed_groups.map(|names| mapped(&names, group));
+        self.pilot = self.pilot.map(|pilot| Pilot {
+            users: mapped(&pilot.users, account),
+            groups: mapped(&pilot.groups, group),
+        });
         self
     }
 
@@ -183,6 +187,22 @@ impl VerifiedDelegation {
         } else {
             GroupStanding::Managed
         }
+    }
+
+    /// Whether an account, by userName, lies within the pilot, if there is one.
+    #[must_use]
+    pub fn pilot_has_account(&self, user_name: &str) -> bool {
+        self.pilot
+            .as_ref()
+            .is_none_or(|pilot| pilot.users.contains(&fold(user_name)))
+    }
+
+    /// Whether a group, by display name, lies within the pilot, if there is one.
+    #[must_use]
+    pub fn pilot_has_group(&self, display_name: &str) -> bool {
+        self.pilot
+            .as_ref()
+            .is_none_or(|pilot| pilot.groups.contains(&fold(display_name)))
     }
 
     /// Whether the account with this userName is out of automation's reach. Before a rename, ask for

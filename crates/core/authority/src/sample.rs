@@ -10,7 +10,7 @@ use chancery_keyset::{Keyset, KeysetSeed};
 use chancery_sealing::{Entropy, EntropyError};
 
 use crate::admin::{Admin, AdminSet};
-use crate::delegation::{BurstLimits, Delegation, ManagedGroups, OnDelete};
+use crate::delegation::{BurstLimits, Delegation, ManagedGroups, Mode, OnDelete, Pilot};
 use crate::error::{Error, FieldFault};
 use crate::genesis::{Genesis, IdMapping, IdentityProvider, ReleaseRule, TenantAuthority};
 use crate::name::{DeploymentId, Domain, TenantId, TenantSlug};
@@ -68,6 +68,7 @@ pub(crate) fn genesis() -> Genesis {
             issuer: "https://id.demo.example/realm".to_string(),
             client_id: "chancery".to_string(),
             mapping: IdMapping::SubToExternalId,
+            tls_roots: vec![vec![1, 2, 3]],
         }),
         protected_groups: names(&["Owners"]),
         protected_accounts: names(&["root@demo.example"]),
@@ -109,6 +110,11 @@ pub(crate) fn delegation() -> Delegation {
         credential_life_max_s: 7_776_000,
         on_delete: OnDelete::EraseAfterDays(30),
         id_mapping: Some(IdMapping::SubToExternalId),
+        mode: Mode::Apply,
+        pilot: Some(Pilot {
+            users: names(&["ada@demo.example"]),
+            groups: names(&["Sales"]),
+        }),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_authority::{
     Act as SignedAct, ActName, Admin, AdminSet, Admission, BurstLimits, Delegation, DeploymentId,
-    Domain, Genesis, ManagedGroups, OnDelete, ReleaseRule, Scope, ScopeSet, TenantId, TenantSlug,
+    Domain, Genesis, ManagedGroups, Mode, OnDelete, ReleaseRule, Scope, ScopeSet, TenantId, TenantSlug,
     Token,
 };
 use chancery_directory::EpochKind;
@@ -311,6 +311,8 @@ impl World {
             credential_life_max_s: 86_400,
             on_delete: OnDelete::Suspend,
             id_mapping: None,
+            mode: Mode::Apply,
+            pilot: None,
         };
         terms(&mut delegation);
         let paper = delegation

@@ -41,7 +41,7 @@ fn verifies_what_the_admins_signed() {
 fn has_one_encoding_that_is_written_in_the_specification() {
     let text = String::from_utf8(delegation().to_payload()).unwrap();
     let expected = alloc::format!(
-        "{{\"version\":1,\"tenant\":\"{}\",\"serial\":1,\"not_before_ms\":1700000000000,\"not_after_ms\":1710000000000,\"scopes\":[\"users.read\",\"users.create\"],\"domains\":[\"demo.example\"],\"allow_user_names_without_domain\":false,\"managed_groups\":[\"Finance\",\"Sales\"],\"sensitive_groups\":[\"Finance\"],\"protected_groups\":[\"Board\"],\"protected_accounts\":[\"ceo@demo.example\"],\"limits\":{{\"window_s\":3600,\"suspensions\":50,\"deletions\":20,\"grants\":1000,\"emptied_groups\":1}},\"credential_life_max_s\":7776000,\"on_delete\":{{\"erase_after_days\":30}},\"idp_mapping\":\"sub_to_external_id\"}}",
+        "{{\"version\":1,\"tenant\":\"{}\",\"serial\":1,\"not_before_ms\":1700000000000,\"not_after_ms\":1710000000000,\"scopes\":[\"users.read\",\"users.create\"],\"domains\":[\"demo.example\"],\"allow_user_names_without_domain\":false,\"managed_groups\":[\"Finance\",\"Sales\"],\"sensitive_groups\":[\"Finance\"],\"protected_groups\":[\"Board\"],\"protected_accounts\":[\"ceo@demo.example\"],\"limits\":{{\"window_s\":3600,\"suspensions\":50,\"deletions\":20,\"grants\":1000,\"emptied_groups\":1}},\"credential_life_max_s\":7776000,\"on_delete\":{{\"erase_after_days\":30}},\"idp_mapping\":\"sub_to_external_id\",\"mode\":\"apply\",\"pilot\":{{\"users\":[\"ada@demo.example\"],\"groups\":[\"Sales\"]}}}}",
         sample::tenant()
     );
     assert_eq!(text, expected);
@@ -522,4 +522,42 @@ fn ends_when_its_signers_are_no_longer_enough() {
             "{seeds:?}"
         );
     }
+}
+
+#[test]
+fn a_pilot_has_its_own_accounts_and_groups_alone_and_none_has_all() {
+    let signed = |delegation: Delegation| {
+        let envelope = delegation.sign(&[&key(1), &key(2)]).unwrap();
+        Delegation::verify(&envelope, &authority()).unwrap()
+    };
+    let pilot = signed(delegation());
+    assert!(pilot.pilot_has_account(" ADA@demo.example "));
+    assert!(!pilot.pilot_has_account("bob@demo.example"));
+    assert!(pilot.pilot_has_group("sales") && !pilot.pilot_has_group("Finance"));
+    let empty = signed(Delegation {
+        pilot: Some(Pilot {
+            users: names(&[]),
+            groups: names(&[]),
+        }),
+        ..delegation()
+    });
+    assert!(!empty.pilot_has_account("ada@demo.example") && !empty.pilot_has_group("Sales"));
+    let all = signed(Delegation {
+        pilot: None,
+        ..delegation()
+    });
+    assert!(all.pilot_has_account("bob@demo.example") && all.pilot_has_group("Finance"));
+}
+
+#[test]
+fn a_mode_is_one_of_two_words() {
+    for mode in [Mode::Apply, Mode::Plan] {
+        assert_eq!(Mode::parse(mode.name()), Some(mode));
+    }
+    assert_eq!(Mode::parse("Apply"), None);
+    let payload = edited(&delegation().to_payload(), "\"apply\"", "\"dry\"");
+    assert_eq!(
+        Delegation::from_json(payload.as_bytes()),
+        Err(field_fault("/mode", FieldFault::UnknownWord))
+    );
 }

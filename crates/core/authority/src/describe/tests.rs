@@ -18,6 +18,7 @@ fn says_what_automation_may_do() {
         "Credentials under it live 90 days at most.",
         "Deleting a user suspends it at once and erases it after 30 days.",
         "Who signs in with the subject that stands as externalId may claim the account.",
+        "It is a pilot for the accounts \"ada@demo.example\" and the groups \"Sales\"; nothing else is in automation's reach.",
     ];
     assert_eq!(text.len(), expected.len());
     for (sentence, expected) in text.iter().zip(expected) {
@@ -41,6 +42,11 @@ fn says_that_empty_means_nothing() {
         protected_accounts: names(&[]),
         on_delete: OnDelete::Suspend,
         id_mapping: None,
+        mode: Mode::Plan,
+        pilot: Some(crate::delegation::Pilot {
+            users: names(&[]),
+            groups: names(&[]),
+        }),
         ..delegation()
     };
     let text = nothing.describe().join("\n");
@@ -50,6 +56,8 @@ fn says_that_empty_means_nothing() {
         "It manages no group.",
         "Deleting a user suspends it until an admin signs its erasure.",
         "An admin confirms each person who claims an account.",
+        "It is a pilot for no account and no group; nothing else is in automation's reach.",
+        "Nothing takes effect by itself: acts are recorded as intents until an admin signs the plan.",
     ] {
         assert!(text.contains(expected), "{expected} in {text}");
     }

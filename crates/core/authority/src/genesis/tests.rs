@@ -34,7 +34,7 @@ fn has_one_encoding_that_is_written_in_the_specification() {
     let text = String::from_utf8(genesis().to_payload()).unwrap();
     let start = "{\"version\":1,\"deployment\":\"d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0\",\"slug\":\"demo\",\"created_ms\":1700000000000,\"nonce\":\"0707070707070707070707070707070707070707070707070707070707070707\",\"admins\":[{\"name\":\"admin ";
     assert!(text.starts_with(start), "{text}");
-    let end = "\",\"domains\":[\"demo.example\",\"demo.test\"],\"idp\":{\"issuer\":\"https://id.demo.example/realm\",\"client_id\":\"chancery\",\"mapping\":\"sub_to_external_id\"},\"protected_groups\":[\"Owners\"],\"protected_accounts\":[\"root@demo.example\"],\"release_rule\":\"follow_deployment\",\"witness_policy_sha256\":\"0505050505050505050505050505050505050505050505050505050505050505\"}";
+    let end = "\",\"domains\":[\"demo.example\",\"demo.test\"],\"idp\":{\"issuer\":\"https://id.demo.example/realm\",\"client_id\":\"chancery\",\"mapping\":\"sub_to_external_id\",\"tls_roots\":[\"AQID\"]},\"protected_groups\":[\"Owners\"],\"protected_accounts\":[\"root@demo.example\"],\"release_rule\":\"follow_deployment\",\"witness_policy_sha256\":\"0505050505050505050505050505050505050505050505050505050505050505\"}";
     assert!(text.ends_with(end), "{text}");
 }
 
@@ -453,5 +453,30 @@ fn publishes_slug_and_hash() {
             "v=chancery1; tenant=demo; genesis={}",
             hex::encode(verified.hash())
         )
+    );
+}
+
+#[test]
+fn refuses_tls_roots_that_repeat_are_empty_or_too_many() {
+    let with = |list: &str| {
+        let payload = edited(&genesis().to_payload(), "[\"AQID\"]", list);
+        Genesis::from_json(payload.as_bytes()).unwrap_err()
+    };
+    assert_eq!(
+        with("[\"AQID\",\"AQID\"]"),
+        field_fault("/idp/tls_roots/1", FieldFault::Duplicate)
+    );
+    assert_eq!(
+        with("[\"\"]"),
+        field_fault("/idp/tls_roots/0", FieldFault::Base64)
+    );
+    let many: Vec<&str> = [
+        "\"AA==\"", "\"AQ==\"", "\"Ag==\"", "\"Aw==\"", "\"BA==\"", "\"BQ==\"", "\"Bg==\"",
+        "\"Bw==\"", "\"CA==\"",
+    ]
+    .to_vec();
+    assert_eq!(
+        with(&alloc::format!("[{}]", many.join(","))),
+        field_fault("/idp/tls_roots", FieldFault::TooMany)
     );
 }

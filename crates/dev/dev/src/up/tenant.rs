@@ -8,7 +8,7 @@ use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
 use chancery_authority::{
     Act, ActName, Admin, AdminSet, Admission, BurstLimits, Delegation, DeploymentId, Domain,
-    Genesis, KeyFile, ManagedGroups, OnDelete, ReleaseRule, Scope, ScopeSet, TenantSlug,
+    Genesis, KeyFile, ManagedGroups, Mode, OnDelete, ReleaseRule, Scope, ScopeSet, TenantSlug,
     VerifiedGenesis,
 };
 use chancery_cli::{create_recovery_key, create_signing_key, read_signing_key};
@@ -384,7 +384,9 @@ fn delegation(shown: &Shown, serial: u64, now_ms: u64) -> Delegation {
         limits: LIMITS,
         credential_life_max_s: TOKEN_LIFE_S_MAX,
         on_delete: OnDelete::Suspend,
-        id_mapping: None,
+        id_mapping: shown.genesis.genesis().idp.as_ref().map(|idp| idp.mapping),
+        mode: Mode::Apply,
+        pilot: None,
     }
 }
 
