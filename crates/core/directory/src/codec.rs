@@ -146,6 +146,32 @@ impl<'a> Reader<'a> {
         self.slice(length)
     }
 
+    /// `opaque field<min..max>` with a four-byte length.
+    pub(crate) fn bytes32(
+        &mut self,
+        field: &'static str,
+        bounds: (usize, usize),
+    ) -> Result<&'a [u8], DecodeError> {
+        let length = self.count(field, bounds)?;
+        self.slice(length)
+    }
+
+    /// A four-byte number of elements, or of bytes.
+    pub(crate) fn count(
+        &mut self,
+        field: &'static str,
+        bounds: (usize, usize),
+    ) -> Result<usize, DecodeError> {
+        let length = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
+        within(field, length, bounds)?;
+        Ok(length)
+    }
+
+    /// Whether every byte was read.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Refuses leftovers; the last call of every decoder.
     pub(crate) const fn finish(&self) -> Result<(), DecodeError> {
         if self.0.is_empty() {
@@ -197,5 +223,31 @@ pub(crate) fn put_bytes8(
         .map_err(|_too_long| DecodeError::LengthOutOfRange { field, length })?;
     out.push(framed);
     out.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// Appends a four-byte length and the bytes.
+pub(crate) fn put_bytes32(
+    out: &mut Vec<u8>,
+    field: &'static str,
+    bytes: &[u8],
+    bounds: (usize, usize),
+) -> Result<(), DecodeError> {
+    put_count(out, field, bytes.len(), bounds)?;
+    out.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// Appends a four-byte number of elements, or of bytes.
+pub(crate) fn put_count(
+    out: &mut Vec<u8>,
+    field: &'static str,
+    length: usize,
+    bounds: (usize, usize),
+) -> Result<(), DecodeError> {
+    within(field, length, bounds)?;
+    let framed = u32::try_from(length)
+        .map_err(|_too_long| DecodeError::LengthOutOfRange { field, length })?;
+    out.extend_from_slice(&framed.to_be_bytes());
     Ok(())
 }

@@ -21,6 +21,7 @@ pub(crate) mod domain {
     pub(crate) const MAP_UPDATES: u8 = 0x24;
     pub(crate) const GROUP_COMMIT: u8 = 0x25;
     pub(crate) const MEMBER: u8 = 0x26;
+    pub(crate) const AUTHORIZATION: u8 = 0x27;
 }
 
 macro_rules! bytes_type {

@@ -92,6 +92,32 @@ genesis = b"".join([u(len(purpose), 1), purpose, u(1, 1), u(len(service), 1), se
 out["deployment_genesis"] = genesis.hex()
 out["deployment_id"] = H(genesis).hex()
 
+# --- private parts
+delta = b"".join([b(31), u(2, 4), b(32), b(33), u(1, 4), b(34)])
+details = b"".join([u(1, 1), u(1, 1), b(35), b(36), b(37), b(38), b(39), u(2, 2), delta,
+                    b(40), u(0, 4), u(0, 4)])
+out["details"] = details.hex()
+out["authz_hash"] = H(b"\x27", u(1, 1), b(35), b(36), b(37)).hex()
+
+
+def opening_of(secret, what, subject):
+    label = b"chancery/opening/" + what + b"/v1"
+    return hmac.new(secret, u(len(label), 1) + label + b"opening" + subject + b"\x01",
+                    hashlib.sha256).digest()
+
+
+out["openings"] = {what: opening_of(b(41), what.encode(), b(2) if per_subject else b"").hex()
+                   for what, per_subject in [("body", 0), ("vrf", 0), ("key", 1), ("name", 1),
+                                             ("members", 1), ("object", 1)]}
+out["body_commit"] = commit(b"body", opening_of(b(41), b"body", b""), details).hex()
+exhibit = b"".join([u(1, 1), u(0, 1), u(7, 8), u(2, 4), b(41), u(len(details), 4), details,
+                    u(2, 4), b"{}", u(3, 4), b"act", u(4, 4), b"body", u(1, 4),
+                    u(len(record), 2), record, u(2, 4), b(42), u(1, 1), b(43), b(44), u(0, 1),
+                    bytes(32)])
+out["exhibit"] = exhibit.hex()
+out["exhibit_withheld"] = b"".join([u(1, 1), u(1, 1), u(7, 8), u(2, 4), bytes(32), bytes(16),
+                                    bytes(4), u(1, 4), b(42), u(1, 1), b(43)]).hex()
+
 # --- a tree of 50 keys
 leaves = [(H(b"key", u(i, 4)), H(b"value", u(i, 4))) for i in range(50)]
 out["tree_roots"] = {str(n): tree(leaves[:n]).hex() for n in (0, 1, 2, 3, 10, 50)}
