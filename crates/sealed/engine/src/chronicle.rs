@@ -104,7 +104,8 @@ impl Chronicle {
         Ok(entry)
     }
 
-    /// Binds a name to a subject, since the entry that was appended last.
+    /// Binds a name to a subject, since the entry that was appended last; returns also which binding
+    /// of the label it is, from 1.
     ///
     /// # Errors
     /// [`StepError`]; the log is unchanged then.
@@ -113,7 +114,7 @@ impl Chronicle {
         label: [u8; 32],
         handle: Handle,
         opening: &Opening,
-    ) -> Result<NameMove, StepError> {
+    ) -> Result<(NameMove, u32), StepError> {
         let binding = self
             .rebound
             .get(&label)
@@ -125,10 +126,11 @@ impl Chronicle {
             since,
         }
         .value(opening);
-        self.move_name(NameMove {
+        let moved = self.move_name(NameMove {
             label,
             value: Some(value.0),
-        })
+        })?;
+        Ok((moved, binding))
     }
 
     /// Releases a name.

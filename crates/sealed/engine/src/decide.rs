@@ -6,7 +6,9 @@
 mod admin;
 mod authority;
 mod booking;
+mod gate;
 mod groups;
+mod steps;
 mod users;
 
 use chancery_authority::DeploymentId;

@@ -19,10 +19,14 @@ extern crate alloc;
 
 mod act;
 mod chronicle;
+mod custody;
 mod decide;
+mod event;
+mod governance;
 mod id;
 mod journal;
 mod ledger;
+mod plan;
 mod prepare;
 mod records;
 mod recovery;
@@ -39,15 +43,19 @@ pub use act::{
     Act, Admit, Answer, Authority, LoggedEntry, Refusal, Secret, Submission, TenantAct, Update,
 };
 pub use chronicle::ChronicleError;
+pub use custody::{Account, Custody, Device, GroupEpoch, PendingKeyset};
 pub use decide::{Settings, covers, live_credential};
+pub use event::Event;
+pub use governance::{Auditor, BurstKind, HeldAct, IssuerKey};
 pub use id::ResourceId;
 pub use journal::{ROOT_STREAM, RecordError, StreamBytes};
 pub use ledger::{Batch, LeafContext, Ledger, LedgerError, NoteRecord};
+pub use plan::{Intent, Parts, Step};
 pub use prepare::{NewGroup, NewUser};
 pub use records::{ROOT_PURPOSE, RootAnchor, RootItem, SecretBytes};
 pub use recovery::{ExpectedStream, Recovered, Recovery, RecoveryError, StoredTls};
-pub use registry::{Granted, Registry, Shelf, Shelved};
-pub use resource::{Credential, Event, Group, IndexKeys, PendingKeyset, User};
+pub use registry::{Departed, Granted, Registry, Shelf, Shelved};
+pub use resource::{Credential, Group, IndexKeys, User, UserProof};
 pub use root_log::{RootLog, RootLogError, root_origin};
 pub use round::{Outcome, Round, SILENCE_MS};
 pub use tenant::{SecretsError, TenantSecrets};

@@ -6,15 +6,15 @@
 use alloc::vec::Vec;
 
 use chancery_directory::record::NameKind;
-use chancery_directory::{Digest, Handle, KeyRecord, KeySource, Opening};
+use chancery_directory::{ActSecret, Digest, Handle, KeyRecord, KeySource, Opens};
 use chancery_keyset::Keyset;
 use chancery_scim::{GroupDocument, MemberRef, UserDocument};
 use chancery_sealing::{Entropy, ExpandedEntropy, Key};
 
 use crate::act::Refusal;
+use crate::custody::PendingKeyset;
 use crate::id::ResourceId;
 use crate::records::OpeningSecret;
-use crate::resource::PendingKeyset;
 use crate::tenant::TenantSecrets;
 
 /// Everything that one act draws at random, from one fresh key.
@@ -43,12 +43,6 @@ impl Draws {
     }
 }
 
-/// The opening that `secret` gives for the commitment called `label`.
-#[must_use]
-pub(crate) fn opening(secret: &OpeningSecret, label: &'static str) -> Opening {
-    Opening(Key::from_bytes(secret.0).tag(label, b"opening"))
-}
-
 /// A new pending keyset with its commitment.
 #[derive(Debug)]
 pub(crate) struct NewKeyset {
@@ -62,10 +56,9 @@ pub(crate) struct NewKeyset {
 ///
 /// # Errors
 /// [`Refusal::Internal`] if randomness or the key pair fails.
-pub(crate) fn keyset(
+fn keyset(
     secrets: &TenantSecrets,
     handle: [u8; 32],
-    key_version: u32,
     now_ms: u64,
     draws: &mut Draws,
 ) -> Result<NewKeyset, Refusal> {
@@ -78,7 +71,7 @@ pub(crate) fn keyset(
     let record = KeyRecord {
         tenant: chancery_directory::TenantId(*secrets.id().as_bytes()),
         handle: Handle(handle),
-        key_version,
+        key_version: 1,
         source: KeySource::Enclave,
         enc_pk: public.kem().to_vec(),
         sig_pk: public.signing().to_vec(),
@@ -86,7 +79,7 @@ pub(crate) fn keyset(
         activation_commit: Digest::ZERO,
     };
     let key_commit = record
-        .commit(&opening(&draws.secret, "chancery/opening/key/v1"))
+        .commit(&ActSecret(draws.secret.0).opening(Opens::Key(&Handle(handle))))
         .map_err(|_encoding| Refusal::Internal)?;
     let keyset = PendingKeyset {
         fingerprint: *public.fingerprint().as_bytes(),
@@ -98,7 +91,8 @@ pub(crate) fn keyset(
 /// A user to provision, with everything made but the decision.
 #[derive(Debug)]
 pub struct NewUser {
-    pub(crate) secret: OpeningSecret,
+    pub(crate) draws: Draws,
+    pub(crate) made_ms: u64,
     pub(crate) id: ResourceId,
     pub(crate) handle: [u8; 32],
     pub(crate) label: [u8; 32],
@@ -120,10 +114,12 @@ impl NewUser {
     ) -> Result<Self, Refusal> {
         let mut draws = Draws::new(fresh);
         let handle = draws.bytes()?;
-        let keyset = keyset(secrets, handle, 1, now_ms, &mut draws)?;
+        let keyset = keyset(secrets, handle, now_ms, &mut draws)?;
+        let id = ResourceId::from_random(draws.bytes()?);
         Ok(Self {
-            secret: draws.secret.clone(),
-            id: ResourceId::from_random(draws.bytes()?),
+            draws,
+            made_ms: now_ms,
+            id,
             handle,
             label: secrets.label(NameKind::UserName, document.keys().user_name.as_str()),
             canonical: document.to_canonical(),
@@ -136,7 +132,7 @@ impl NewUser {
 /// A group to create, with everything made but the decision.
 #[derive(Debug)]
 pub struct NewGroup {
-    pub(crate) secret: OpeningSecret,
+    pub(crate) draws: Draws,
     pub(crate) id: ResourceId,
     pub(crate) handle: [u8; 32],
     pub(crate) document: GroupDocument,
@@ -155,10 +151,12 @@ impl NewGroup {
         fresh: &Key,
     ) -> Result<Self, Refusal> {
         let mut draws = Draws::new(fresh);
+        let handle = draws.bytes()?;
+        let id = ResourceId::from_random(draws.bytes()?);
         Ok(Self {
-            secret: draws.secret.clone(),
-            handle: draws.bytes()?,
-            id: ResourceId::from_random(draws.bytes()?),
+            draws,
+            handle,
+            id,
             canonical: document.to_canonical(),
             document,
             members,

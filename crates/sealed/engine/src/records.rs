@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
 use crate::chronicle::NameMove;
-use crate::resource::Event;
+use crate::event::Event;
 
 /// First record of the root stream: the root key, sealed by the secure processor's key. It stands in
 /// clear, because nothing can be opened before it; what it says is checked against the processor.
@@ -164,6 +164,8 @@ pub(crate) struct ActRecord {
     pub secret: OpeningSecret,
     /// The private details that the entries commit to.
     pub body: Vec<u8>,
+    /// What the act rests on, if it is no credential: a signed act, or a claim's evidence.
+    pub evidence: Vec<u8>,
     /// The encoded log entries.
     pub entries: Vec<Vec<u8>>,
     /// Names that moved.
@@ -182,6 +184,7 @@ impl ActRecord {
             .saturating_add(entries)
             .saturating_add(self.names.len().saturating_mul(65))
             .saturating_add(self.body.len())
+            .saturating_add(self.evidence.len())
             .saturating_add(64)
     }
 }

@@ -14,10 +14,10 @@ use chancery_directory::{Digest, EpochLeaf};
 
 use crate::chronicle::ChronicleError;
 use crate::decide::Settings;
+use crate::event::Event;
 use crate::journal::{ROOT_STREAM, RecordError, StreamBytes};
 use crate::ledger::{LeafContext, Ledger};
 use crate::records::{RootItem, RootRecord, SecretBytes, TenantRecord};
-use crate::resource::Event;
 use crate::root_log::{RootLog, RootLogError};
 use crate::tenant::{SecretsError, Tenant, TenantSecrets};
 use crate::vault::RootKey;
@@ -339,14 +339,7 @@ fn restore(event: &mut Event) -> Option<()> {
             let group = Arc::make_mut(group);
             group.keys = crate::scim_keys::of_group(&group.document)?;
         }
-        Event::Genesis(_)
-        | Event::DelegationPut { .. }
-        | Event::DelegationRevoked { .. }
-        | Event::AdminSequence { .. }
-        | Event::CredentialPut(_)
-        | Event::UserDeparted(_)
-        | Event::GroupMembers { .. }
-        | Event::GroupRemoved(_) => {}
+        _ => {}
     }
     Some(())
 }

@@ -8,15 +8,20 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use chancery_authority::{Delegation, Genesis, TenantAuthority, VerifiedDelegation};
+use chancery_authority::{
+    AdminChange, Delegation, Genesis, IdentityProvider, TenantAuthority, VerifiedDelegation,
+};
 use chancery_dsse::Envelope;
 use chancery_scim::FoldedName;
 
+use crate::custody::GroupEpoch;
+use crate::event::Event;
+use crate::governance::{Auditor, Burst, BurstKind, HeldAct, IssuerKey};
 use crate::id::ResourceId;
-use crate::resource::{Credential, Event, Group, IndexKeys, User};
+use crate::resource::{Credential, Group, IndexKeys, User};
 
 /// Resources of one kind with their indexes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Shelf<T> {
     items: BTreeMap<ResourceId, Arc<T>>,
     by_sequence: BTreeMap<u64, ResourceId>,
@@ -169,7 +174,7 @@ impl<T: Shelved> Shelf<T> {
 }
 
 /// A delegation that the tenant's admins signed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Granted {
     /// Its handle in the trust log.
     pub handle: [u8; 32],
@@ -181,20 +186,38 @@ pub struct Granted {
     pub revoked: bool,
 }
 
+/// A user whom the identity provider deleted.
+#[derive(Clone, Debug)]
+pub struct Departed {
+    /// The user as it was.
+    pub user: Arc<User>,
+    /// When it is to be erased, in milliseconds since the Unix epoch; none if an admin must sign.
+    pub erase_at_ms: Option<u64>,
+}
+
 /// The directory of one tenant.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Registry {
     genesis: Option<Arc<[u8]>>,
+    idp: Option<IdentityProvider>,
+    genesis_hash: [u8; 32],
     authority: Option<TenantAuthority>,
     delegations: Vec<Granted>,
     users: Shelf<User>,
     user_names: BTreeMap<Arc<str>, ResourceId>,
-    departed: BTreeMap<ResourceId, Arc<User>>,
+    departed: BTreeMap<ResourceId, Departed>,
     groups: Shelf<Group>,
     members: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     memberships: BTreeSet<(ResourceId, ResourceId)>,
+    parked: BTreeSet<(ResourceId, ResourceId)>,
+    epochs: BTreeMap<ResourceId, Vec<Arc<GroupEpoch>>>,
     credentials: BTreeMap<[u8; 32], Arc<Credential>>,
+    last_used: BTreeMap<[u8; 32], u64>,
     admin_sequences: BTreeMap<[u8; 32], u64>,
+    auditors: BTreeMap<[u8; 32], Arc<Auditor>>,
+    issuer_keys: Arc<[IssuerKey]>,
+    held: BTreeMap<[u8; 32], Arc<HeldAct>>,
+    pub(crate) bursts: BTreeMap<BurstKind, Burst>,
     next_sequence: u64,
 }
 
@@ -242,6 +265,78 @@ impl Registry {
             .range((user, ResourceId::LOWEST)..)
             .take_while(move |(member, _)| *member == user)
             .filter_map(|(_, group)| self.groups.get(*group))
+    }
+
+    /// Whether a membership gives its user the group's keys: it is listed and not parked.
+    #[must_use]
+    pub fn holds_keys(&self, group: ResourceId, user: ResourceId) -> bool {
+        self.memberships.contains(&(user, group)) && !self.parked.contains(&(user, group))
+    }
+
+    /// The groups whose keys a user may have, in order of their ids.
+    pub fn counting_groups_of(&self, user: ResourceId) -> impl Iterator<Item = &Arc<Group>> {
+        self.groups_of(user)
+            .filter(move |group| !self.parked.contains(&(user, group.id)))
+    }
+
+    /// The epochs of a group's key, the newest last.
+    #[must_use]
+    pub fn epochs(&self, group: ResourceId) -> &[Arc<GroupEpoch>] {
+        self.epochs.get(&group).map_or(&[], Vec::as_slice)
+    }
+
+    /// The tenant's OpenID provider, if its genesis names one.
+    #[must_use]
+    pub const fn idp(&self) -> Option<&IdentityProvider> {
+        self.idp.as_ref()
+    }
+
+    /// SHA-256 of the genesis payload; zero before it is known.
+    #[must_use]
+    pub const fn genesis_hash(&self) -> &[u8; 32] {
+        &self.genesis_hash
+    }
+
+    /// Signing keys of the tenant's OpenID provider.
+    #[must_use]
+    pub fn issuer_keys(&self) -> &[IssuerKey] {
+        &self.issuer_keys
+    }
+
+    /// Those who may read the tenant's log.
+    pub fn auditors(&self) -> impl Iterator<Item = &Arc<Auditor>> {
+        self.auditors.values()
+    }
+
+    /// Acts that wait for a signature.
+    pub fn held(&self) -> impl Iterator<Item = &Arc<HeldAct>> {
+        self.held.values()
+    }
+
+    /// The waiting act with this id.
+    #[must_use]
+    pub fn held_act(&self, id: &[u8; 32]) -> Option<&Arc<HeldAct>> {
+        self.held.get(id)
+    }
+
+    /// When a credential was last used, as far as it was noted, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn last_used_ms(&self, handle: &[u8; 32]) -> Option<u64> {
+        self.last_used.get(handle).copied()
+    }
+
+    /// A user whom the identity provider deleted and who was not erased yet.
+    #[must_use]
+    pub fn departed(&self, id: ResourceId) -> Option<&Departed> {
+        self.departed.get(&id)
+    }
+
+    /// Those who are to be erased by `now_ms`.
+    pub fn due_for_erasure(&self, now_ms: u64) -> impl Iterator<Item = ResourceId> {
+        self.departed
+            .iter()
+            .filter(move |(_, departed)| departed.erase_at_ms.is_some_and(|at| at <= now_ms))
+            .map(|(id, _)| *id)
     }
 
     /// The signed genesis envelope.
@@ -295,12 +390,17 @@ impl Registry {
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Genesis(envelope) => {
-                self.authority = Envelope::parse(envelope)
+                let verified = Envelope::parse(envelope)
                     .ok()
-                    .and_then(|parsed| Genesis::verify(&parsed).ok())
-                    .map(|verified| verified.authority());
+                    .and_then(|parsed| Genesis::verify(&parsed).ok());
+                if let Some(verified) = verified {
+                    self.authority = Some(verified.authority());
+                    self.genesis_hash = *verified.hash();
+                    self.idp.clone_from(&verified.genesis().idp);
+                }
                 self.genesis = Some(Arc::clone(envelope));
             }
+            Event::AdminsPut(envelope) => self.change_admins(envelope),
             Event::DelegationPut { handle, envelope } => self.grant(*handle, envelope),
             Event::DelegationRevoked { hash } => {
                 for granted in &mut self.delegations {
@@ -314,8 +414,19 @@ impl Registry {
                 self.credentials
                     .insert(credential.handle, Arc::clone(credential));
             }
+            Event::CredentialUsed { handle, at_ms } => {
+                self.last_used.insert(*handle, *at_ms);
+            }
+            Event::AuditorPut(auditor) => {
+                self.auditors.insert(auditor.key_id, Arc::clone(auditor));
+            }
+            Event::AuditorEnded { key_id } => {
+                self.auditors.remove(key_id);
+            }
+            Event::IssuerKeys(keys) => self.issuer_keys = Arc::clone(keys),
             Event::UserPut(user) => self.put_user(user),
-            Event::UserDeparted(id) => self.depart(*id),
+            Event::UserDeparted { id, erase_at_ms } => self.depart(*id, *erase_at_ms),
+            Event::UserErased { id } => self.erase(*id),
             Event::GroupPut(group) => {
                 self.groups.put(group);
                 self.count(group.sequence);
@@ -325,11 +436,55 @@ impl Registry {
                 added,
                 removed,
             } => self.regroup(*group, added, removed),
-            Event::GroupRemoved(id) => {
-                self.groups.take(*id);
-                for member in self.members.remove(id).into_iter().flatten() {
-                    self.memberships.remove(&(member, *id));
-                }
+            Event::MembershipsParked { user, groups } => {
+                self.parked.extend(groups.iter().map(|group| (*user, *group)));
+            }
+            Event::EpochStarted(epoch) => {
+                self.epochs
+                    .entry(epoch.group)
+                    .or_default()
+                    .push(Arc::clone(epoch));
+            }
+            Event::GroupRemoved(id) => self.remove_group(*id),
+            Event::HeldPut(held) => {
+                self.held.insert(held.id, Arc::clone(held));
+            }
+            Event::HeldEnded { id } => {
+                self.held.remove(id);
+            }
+            Event::Counted { .. }
+            | Event::BurstApproved { .. }
+            | Event::Intended(_)
+            | Event::PlanApproved { .. }
+            | Event::PlanAdvanced { .. }
+            | Event::PlanEnded => {}
+        }
+    }
+
+    fn remove_group(&mut self, id: ResourceId) {
+        self.groups.take(id);
+        self.epochs.remove(&id);
+        for member in self.members.remove(&id).into_iter().flatten() {
+            self.memberships.remove(&(member, id));
+            self.parked.remove(&(member, id));
+        }
+    }
+
+    /// The change was verified before it became an event; a contradiction leaves the admins as they are.
+    /// A delegation that no threshold of the next admins has signed has ended (I11).
+    fn change_admins(&mut self, envelope: &[u8]) {
+        let Some(present) = &self.authority else {
+            return;
+        };
+        let verified = Envelope::parse(envelope)
+            .ok()
+            .and_then(|parsed| AdminChange::verify(&parsed, present).ok());
+        if let Some(change) = verified {
+            self.authority = Some(change.authority().clone());
+            for granted in &mut self.delegations {
+                granted.revoked |= !granted
+                    .delegation
+                    .is_signed_by(change.authority().admins());
             }
         }
     }
@@ -370,7 +525,14 @@ impl Registry {
         self.count(user.sequence);
     }
 
-    fn depart(&mut self, id: ResourceId) {
+    fn erase(&mut self, id: ResourceId) {
+        if self.users.get(id).is_some() {
+            self.depart(id, None);
+        }
+        self.departed.remove(&id);
+    }
+
+    fn depart(&mut self, id: ResourceId, erase_at_ms: Option<u64>) {
         let Some(user) = self.users.take(id) else {
             return;
         };
@@ -384,7 +546,7 @@ impl Registry {
         for group in groups {
             self.regroup(group, &[], &[id]);
         }
-        self.departed.insert(id, user);
+        self.departed.insert(id, Departed { user, erase_at_ms });
     }
 
     fn regroup(&mut self, group: ResourceId, added: &[ResourceId], removed: &[ResourceId]) {
@@ -392,10 +554,17 @@ impl Registry {
         for id in removed {
             members.remove(id);
             self.memberships.remove(&(*id, group));
+            self.parked.remove(&(*id, group));
         }
         for id in added {
             members.insert(*id);
             self.memberships.insert((*id, group));
+            // Who is suspended is listed, and gets nothing from it until granted anew (I15).
+            if self.users.get(*id).is_some_and(|user| user.active) {
+                self.parked.remove(&(*id, group));
+            } else {
+                self.parked.insert((*id, group));
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a tenant's directory holds, and the events that change it.
+//! What a tenant's directory holds.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -6,16 +6,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::custody::Custody;
 use crate::id::ResourceId;
-
-/// A pending account keyset: its private half sealed under the tenant's storage key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingKeyset {
-    /// SHA-256 fingerprint of the public half.
-    pub fingerprint: [u8; 32],
-    /// The sealed 64-byte seed.
-    pub sealed_seed: Box<[u8]>,
-}
 
 /// The strings under which a resource is found, in canonical form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,8 +43,10 @@ pub struct User {
     pub label: [u8; 32],
     /// The canonical JSON of the attributes.
     pub document: Box<[u8]>,
-    /// The pending keyset.
-    pub keyset: PendingKeyset,
+    /// Whose hands the account's private keys are in.
+    pub custody: Custody,
+    /// What the key directory commits to for this user.
+    pub proof: UserProof,
     /// Index keys; derived from the document, so not stored.
     #[serde(skip)]
     pub keys: IndexKeys,
@@ -80,6 +74,25 @@ pub struct Group {
     pub keys: IndexKeys,
 }
 
+/// What the key directory commits to for one user, beside what the user itself tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserProof {
+    /// Version of the newest key, from 1.
+    pub key_version: u32,
+    /// Index of the entry that set it.
+    pub key_index: u64,
+    /// From when it counts, in milliseconds since the Unix epoch.
+    pub not_before_ms: u64,
+    /// Opening of its commitment.
+    pub key_opening: [u8; 32],
+    /// Which binding of the label the present one is, from 1.
+    pub name_binding: u32,
+    /// Index of the entry that bound it.
+    pub name_since: u64,
+    /// Opening of its commitment.
+    pub name_opening: [u8; 32],
+}
+
 /// A SCIM bearer credential; its secret is known only as a keyed digest (I17).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
@@ -99,75 +112,3 @@ pub struct Credential {
     pub revoked: bool,
 }
 
-/// One change of a tenant's directory. Events say what is, not what to compute, so that replay needs
-/// no policy and no randomness.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
-    /// The tenant exists; the signed genesis envelope.
-    Genesis(Arc<[u8]>),
-    /// A delegation is live from here; its handle in the log and the signed envelope.
-    DelegationPut {
-        /// Random handle in the trust log.
-        handle: [u8; 32],
-        /// The signed envelope.
-        envelope: Arc<[u8]>,
-    },
-    /// A delegation is dead from here.
-    DelegationRevoked {
-        /// SHA-256 of the delegation's payload.
-        hash: [u8; 32],
-    },
-    /// An admin key used this sequence number.
-    AdminSequence {
-        /// SHA-256 of the admin's public key.
-        key: [u8; 32],
-        /// The highest number seen.
-        sequence: u64,
-    },
-    /// A credential was issued or changed.
-    CredentialPut(Arc<Credential>),
-    /// A user was created or changed.
-    UserPut(Arc<User>),
-    /// A user was deleted for the IdP; the subject stays suspended until its retention ends.
-    UserDeparted(ResourceId),
-    /// A group was created or changed.
-    GroupPut(Arc<Group>),
-    /// Members of a group changed.
-    GroupMembers {
-        /// The group.
-        group: ResourceId,
-        /// Users who became members.
-        added: Vec<ResourceId>,
-        /// Users who are no members any more.
-        removed: Vec<ResourceId>,
-    },
-    /// A group was deleted.
-    GroupRemoved(ResourceId),
-}
-
-impl Event {
-    /// About how many bytes this event takes in a record.
-    #[must_use]
-    pub fn weight(&self) -> usize {
-        let variable = match self {
-            Self::Genesis(bytes)
-            | Self::DelegationPut {
-                envelope: bytes, ..
-            } => bytes.len(),
-            Self::DelegationRevoked { .. }
-            | Self::AdminSequence { .. }
-            | Self::CredentialPut(_)
-            | Self::UserDeparted(_)
-            | Self::GroupRemoved(_) => 64,
-            Self::UserPut(user) => user
-                .document
-                .len()
-                .saturating_add(user.keyset.sealed_seed.len()),
-            Self::GroupPut(group) => group.document.len(),
-            Self::GroupMembers { added, removed, .. } => {
-                added.len().saturating_add(removed.len()).saturating_mul(16)
-            }
-        };
-        variable.saturating_add(128)
-    }
-}

@@ -2,18 +2,20 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use chancery_authority::TenantId;
 use chancery_directory::record::{NameKind, member_leaf, name_input, name_label};
 use chancery_directory::{Digest, Handle, PrefixTree, vrf};
+use chancery_keyset::Keyset;
 use chancery_sealing::SealError;
 
 use crate::chronicle::Chronicle;
 use crate::id::ResourceId;
 use crate::journal::Tail;
 use crate::registry::Registry;
-use crate::resource::Event;
+use crate::event::Event;
 use crate::vault::TenantKey;
 
 /// What the runtime holds in secret for one tenant. Shared by the sequencer and the request handlers,
@@ -97,6 +99,8 @@ pub(crate) struct Tenant {
     pub tail: Tail,
     /// Set when directory and log have come apart: the runtime must stop.
     pub spoilt: bool,
+    /// Keysets drawn before they are needed; lent by the ledger for one act.
+    pub stock: Vec<Keyset>,
     member_sets: BTreeMap<ResourceId, PrefixTree>,
 }
 
@@ -114,6 +118,7 @@ impl Tenant {
             chronicle,
             tail: Tail::empty(stream),
             spoilt: false,
+            stock: Vec::new(),
             member_sets: BTreeMap::new(),
         }
     }
@@ -132,24 +137,28 @@ impl Tenant {
                         set.remove(&member_leaf(&Handle(user.handle)).0);
                     }
                 }
+                // The log's set holds those alone whom the membership gives the group's keys.
                 for id in added {
-                    if let Some(user) = self.registry.users().get(*id) {
+                    if let Some(user) = self.registry.users().get(*id).filter(|user| user.active) {
                         let (key, value) = member_leaf(&Handle(user.handle));
                         self.spoilt |= set.set(key, value).is_err();
+                    }
+                }
+            }
+            Event::MembershipsParked { user, groups } => {
+                if let Some(user) = self.registry.users().get(*user) {
+                    let (key, _) = member_leaf(&Handle(user.handle));
+                    for group in groups {
+                        if let Some(set) = self.member_sets.get_mut(group) {
+                            set.remove(&key);
+                        }
                     }
                 }
             }
             Event::GroupRemoved(group) => {
                 self.member_sets.remove(group);
             }
-            Event::Genesis(_)
-            | Event::DelegationPut { .. }
-            | Event::DelegationRevoked { .. }
-            | Event::AdminSequence { .. }
-            | Event::CredentialPut(_)
-            | Event::UserPut(_)
-            | Event::UserDeparted(_)
-            | Event::GroupPut(_) => {}
+            _ => {}
         }
         self.registry.apply(event);
     }

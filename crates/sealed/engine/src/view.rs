@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use chancery_authority::TenantId;
 
+use crate::event::Event;
 use crate::registry::Registry;
-use crate::resource::Event;
 use crate::tenant::TenantSecrets;
 
 /// What a committed batch does to the view.

@@ -222,15 +222,15 @@ fn a_signed_act_works_once() {
 fn a_changed_address_gets_a_keyset_that_nobody_has() {
     let mut world = World::with_tenant(12);
     let ada = world.create_user(&user_json("ada")).unwrap();
-    let before = registry(&world).users().get(ada).unwrap().keyset.clone();
+    let before = registry(&world).users().get(ada).unwrap().custody.clone();
     let title = r#"{"Operations":[{"op":"replace","path":"title","value":"Lead"}]}"#;
     world.patch_user(ada, title).unwrap();
-    assert_eq!(registry(&world).users().get(ada).unwrap().keyset, before);
+    assert_eq!(registry(&world).users().get(ada).unwrap().custody, before);
     let rename =
         r#"{"Operations":[{"op":"replace","path":"userName","value":"ada.l@demo.example"}]}"#;
     world.patch_user(ada, rename).unwrap();
     let user = registry(&world).users().get(ada).unwrap();
-    assert_ne!(user.keyset.fingerprint, before.fingerprint);
+    assert_ne!(user.custody.fingerprint(), before.fingerprint());
     assert!(registry(&world).user_named("ada@demo.example").is_none());
     // The old name is free for somebody else, who is another subject.
     let other = world.create_user(&user_json("ada")).unwrap();
@@ -392,11 +392,11 @@ fn addresses_in_another_order_are_the_same_addresses() {
                 {"value":"b@demo.example","type":"home"}]}"#,
         )
         .unwrap();
-    let before = registry(&world).users().get(ada).unwrap().keyset.clone();
+    let before = registry(&world).users().get(ada).unwrap().custody.clone();
     let reorder = r#"{"Operations":[{"op":"replace","path":"emails","value":[
         {"value":"b@demo.example","type":"home"},{"value":"a@demo.example","type":"work"}]}]}"#;
     world.patch_user(ada, reorder).unwrap();
-    assert_eq!(registry(&world).users().get(ada).unwrap().keyset, before);
+    assert_eq!(registry(&world).users().get(ada).unwrap().custody, before);
 }
 
 #[test]

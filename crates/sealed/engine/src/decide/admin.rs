@@ -10,7 +10,7 @@ use chancery_authority::{
     ActName, Admission, Delegation, Expected, Genesis, Scope, ScopeSet, Token, VerifiedAct,
     verify_act,
 };
-use chancery_directory::{Digest, EntryType, SubjectState, Validity, commit};
+use chancery_directory::{Digest, EntryType, Opens, Origin, SubjectState, Validity, commit};
 use chancery_dsse::{Envelope, KeyId};
 use chancery_json::{Fields, Limits};
 use chancery_sealing::{Entropy as _, Key};
@@ -18,12 +18,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::Settings;
 use super::booking::{Booking, Warrant};
+use crate::event::Event;
 use crate::act::{Admit, Answer, LoggedEntry, Refusal, Secret};
 use crate::ledger::Ledger;
-use crate::prepare::{Draws, opening};
+use crate::prepare::Draws;
 use crate::records::ActRecord;
 use crate::registry::Registry;
-use crate::resource::{Credential, Event};
+use crate::resource::Credential;
 use crate::tenant::{Tenant, TenantSecrets};
 use crate::vault::TenantKey;
 
@@ -87,21 +88,11 @@ pub(crate) fn admit<R>(
     let vrf_public = secrets.vrf_public();
     let mut tenant = Tenant::new(Arc::new(secrets), ledger.stream_of(&genesis.tenant()));
     let handle = tenant_handle(&genesis.tenant());
-    let warrant = Warrant {
-        actor: ledger.instance_handle(),
-        authz_hash: *genesis.hash(),
-        credential: *genesis.hash(),
-    };
+    let warrant = Warrant::instance(ledger.instance_handle());
     let envelope: Arc<[u8]> = Arc::from(admit.genesis.to_json());
-    let mut booking = Booking::begin(
-        &mut tenant,
-        now_ms,
-        &warrant,
-        draws.secret.clone(),
-        &envelope,
-    )?;
-    let vrf_opening = opening(&draws.secret.clone(), "chancery/opening/vrf/v1");
-    let vrf_commit = commit("vrf", &vrf_opening, &vrf_public);
+    let mut booking =
+        Booking::begin(&mut tenant, now_ms, &warrant, draws, &envelope, Vec::new())?;
+    let vrf_commit = commit("vrf", &booking.opening(Opens::Vrf), &vrf_public);
     booking.entry(EntryType::Genesis, handle, vrf_commit, Digest::ZERO)?;
     booking.event(Event::Genesis(envelope));
     let index = booking.last();
@@ -140,12 +131,12 @@ pub(super) fn signed(
 ) -> Outcome {
     let act = verify(settings, head, now_ms, signed, name)?;
     let mut fields = Fields::parse(signed.body, &Limits::DOCUMENT)?;
-    let mut draws = Draws::new(fresh);
-    let warrant = Warrant {
-        actor: tenant_handle(&head.secrets.id()),
-        authz_hash: *act.hash(),
-        credential: *act.hash(),
-    };
+    let draws = Draws::new(fresh);
+    let warrant = Warrant::evident(
+        Origin::Admins,
+        tenant_handle(&head.secrets.id()),
+        signed.envelope.to_json(),
+    );
     let desk = Desk {
         settings,
         now_ms,
@@ -153,17 +144,17 @@ pub(super) fn signed(
         warrant,
     };
     match name {
-        ActName::DelegationPut => desk.put_delegation(head, &mut draws, fields),
+        ActName::DelegationPut => desk.put_delegation(head, draws, fields),
         ActName::DelegationRevoke => {
             let hash = hash_member(&mut fields, "delegation_hash")?;
             fields.finish()?;
-            desk.revoke_delegation(head, &draws, hash)
+            desk.revoke_delegation(head, draws, hash)
         }
-        ActName::TokenIssue => desk.issue_token(head, &mut draws, fields),
+        ActName::TokenIssue => desk.issue_token(head, draws, fields),
         ActName::TokenRevoke => {
             let handle = hash_member(&mut fields, "id")?;
             fields.finish()?;
-            desk.revoke_token(head, &draws, handle)
+            desk.revoke_token(head, draws, handle)
         }
         ActName::TokenList => {
             fields.finish()?;
@@ -237,15 +228,16 @@ impl Desk<'_> {
     fn begin<'h>(
         &self,
         head: &'h mut Tenant,
-        draws: &Draws,
+        draws: Draws,
         document: &[u8],
     ) -> Result<Booking<'h>, Refusal> {
         Booking::begin(
             head,
             self.now_ms,
             &self.warrant,
-            draws.secret.clone(),
+            draws,
             document,
+            Vec::new(),
         )
     }
 
@@ -259,7 +251,7 @@ impl Desk<'_> {
         }
     }
 
-    fn put_delegation(&self, head: &mut Tenant, draws: &mut Draws, mut fields: Fields) -> Outcome {
+    fn put_delegation(&self, head: &mut Tenant, mut draws: Draws, mut fields: Fields) -> Outcome {
         let paper = fields.take("delegation")?.into_value().to_bytes();
         fields.finish()?;
         let authority = head.registry.authority().ok_or(Refusal::Internal)?;
@@ -311,7 +303,7 @@ impl Desk<'_> {
         Ok((Some(booking.finish()), Answer::Done { subject, index }))
     }
 
-    fn revoke_delegation(&self, head: &mut Tenant, draws: &Draws, hash: [u8; 32]) -> Outcome {
+    fn revoke_delegation(&self, head: &mut Tenant, draws: Draws, hash: [u8; 32]) -> Outcome {
         let granted = head
             .registry
             .delegations()
@@ -333,7 +325,7 @@ impl Desk<'_> {
         ))
     }
 
-    fn issue_token(&self, head: &mut Tenant, draws: &mut Draws, mut fields: Fields) -> Outcome {
+    fn issue_token(&self, head: &mut Tenant, mut draws: Draws, mut fields: Fields) -> Outcome {
         let (names, scopes) = scopes(&fields.take_strings("scopes")?)?;
         let life_ms = fields.take_u64("life_s")?.saturating_mul(1000);
         let label = fields.take_str("label")?;
@@ -359,10 +351,7 @@ impl Desk<'_> {
                         .allows_credential(self.now_ms, scopes, not_after_ms)
             })
             .ok_or(Refusal::CredentialTerms)?;
-        let warrant = Warrant {
-            actor: granted.handle,
-            ..self.warrant
-        };
+        let warrant = self.warrant.clone().by(granted.handle);
         let token = Token::generate(&mut draws.entropy)?;
         let mut handle = [0; 32];
         draws
@@ -382,7 +371,7 @@ impl Desk<'_> {
             not_before_ms: self.now_ms,
             not_after_ms,
         };
-        let mut booking = Booking::begin(head, self.now_ms, &warrant, draws.secret.clone(), &[])?;
+        let mut booking = Booking::begin(head, self.now_ms, &warrant, draws, &[], Vec::new())?;
         booking.entry(
             EntryType::TokenIssued,
             handle,
@@ -403,7 +392,7 @@ impl Desk<'_> {
         ))
     }
 
-    fn revoke_token(&self, head: &mut Tenant, draws: &Draws, handle: [u8; 32]) -> Outcome {
+    fn revoke_token(&self, head: &mut Tenant, draws: Draws, handle: [u8; 32]) -> Outcome {
         let credential = head
             .registry
             .credential(&handle)

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use chancery_authority::{ActClass, GroupStanding, Scope, UserNameForm, VerifiedDelegation};
+use chancery_authority::{
+    ActClass, GroupStanding, OnDelete, Scope, UserNameForm, VerifiedDelegation,
+};
 use chancery_scim::Identifier;
 
 use super::Settings;
@@ -24,7 +26,31 @@ pub(super) struct Caller {
 pub(super) struct Grant {
     pub(super) handle: [u8; 32],
     pub(super) hash: [u8; 32],
+    pub(super) on_delete: OnDelete,
 }
+
+impl Grant {
+    fn of(granted: &Granted) -> Self {
+        Self {
+            handle: granted.handle,
+            hash: *granted.delegation.hash(),
+            on_delete: granted.delegation.delegation().on_delete,
+        }
+    }
+
+    /// When a user that is deleted now is to be erased, in milliseconds since the Unix epoch.
+    pub(super) const fn erase_at_ms(&self, now_ms: u64) -> Option<u64> {
+        match self.on_delete {
+            OnDelete::EraseAfterDays(days) => {
+                Some(now_ms.saturating_add(days.saturating_mul(DAY_MS)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
 
 /// Finds a credential that is neither revoked nor expired.
 ///
@@ -124,10 +150,7 @@ impl Caller {
         for granted in live(registry) {
             match self.covered(&granted.delegation, need) {
                 Ok(()) => {
-                    return Ok(Grant {
-                        handle: granted.handle,
-                        hash: *granted.delegation.hash(),
-                    });
+                    return Ok(Grant::of(granted));
                 }
                 Err(Refusal::Delegation(error)) if is_about_time(&error) => {
                     not_in_force.get_or_insert(Refusal::Delegation(error));

@@ -1,98 +1,150 @@
 //! Booking a decided act: entries in the tenant's log, events in its directory, both in one record.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use chancery_directory::{Digest, Draft, EntryType, Handle, StepError, commit};
-use serde::{Deserialize, Serialize};
+use chancery_directory::{
+    ActSecret, Details, Digest, Draft, EntryType, GroupDelta, Handle, Opens, Origin, StepError,
+    commit,
+};
+use chancery_sealing::ExpandedEntropy;
 use sha2::{Digest as _, Sha256};
 
 use super::authority::Grant;
 use crate::act::Refusal;
-use crate::prepare::opening;
+use crate::event::Event;
+use crate::id::ResourceId;
+use crate::prepare::Draws;
 use crate::records::{ActRecord, OpeningSecret};
-use crate::resource::Event;
+use crate::resource::{Group, User};
 use crate::tenant::Tenant;
-
-/// The private details of an act, to which each of its entries commits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Details {
-    /// Handle of the credential, or SHA-256 of the signed act.
-    pub credential: [u8; 32],
-    /// SHA-256 of the resource's canonical document after the act; zero if there is none.
-    pub document: [u8; 32],
-}
 
 /// An act being booked. Dropping it without [`Booking::finish`] leaves the head ahead of its record,
 /// so everything that can be refused is refused before it begins.
 pub(super) struct Booking<'a> {
-    head: &'a mut Tenant,
-    now_ms: u64,
+    pub(super) head: &'a mut Tenant,
+    pub(super) now_ms: u64,
+    pub(super) entropy: ExpandedEntropy,
     actor: Handle,
     authz_hash: Digest,
     body_commit: Digest,
     record: ActRecord,
     last: u64,
+    pub(super) user: Option<Arc<User>>,
+    pub(super) group: Option<Arc<Group>>,
 }
 
 /// What stands behind an act.
+#[derive(Clone, Debug)]
 pub(super) struct Warrant {
-    /// Delegation, or the tenant itself for its admins.
+    /// Delegation, window, subject, the tenant itself for its admins, or the runtime.
     pub(super) actor: [u8; 32],
-    /// Digest of the evidence.
-    pub(super) authz_hash: [u8; 32],
-    /// Handle of the credential, or SHA-256 of the signed act.
-    pub(super) credential: [u8; 32],
+    /// On what it rests; without document and groups.
+    pub(super) details: Details,
+    /// The evidence itself, whose digest stands in the details.
+    pub(super) evidence: Vec<u8>,
 }
 
 impl Warrant {
     /// An act of a credential under a delegation.
     pub(super) fn delegated(grant: &Grant, credential: [u8; 32]) -> Self {
-        let mut evidence = Sha256::new();
-        evidence.update(b"chancery/authz/scim/v1");
-        evidence.update(grant.hash);
-        evidence.update(credential);
         Self {
             actor: grant.handle,
-            authz_hash: evidence.finalize().into(),
-            credential,
+            details: Details {
+                delegation: Digest(grant.hash),
+                credential: Handle(credential),
+                ..Details::new(Origin::Credential)
+            },
+            evidence: Vec::new(),
         }
+    }
+
+    /// An act that rests on evidence of its own.
+    pub(super) fn evident(origin: Origin, actor: [u8; 32], evidence: Vec<u8>) -> Self {
+        Self {
+            actor,
+            details: Details {
+                evidence: Digest(Sha256::digest(&evidence).into()),
+                ..Details::new(origin)
+            },
+            evidence,
+        }
+    }
+
+    /// An act of the runtime itself.
+    pub(super) fn instance(actor: [u8; 32]) -> Self {
+        Self {
+            actor,
+            details: Details::new(Origin::Runtime),
+            evidence: Vec::new(),
+        }
+    }
+
+    /// The same, by another actor: a delegation for what admins alone could not give.
+    pub(super) fn by(mut self, actor: [u8; 32]) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// The same, resting on an approval or a break-glass window.
+    pub(super) fn resting_on(mut self, approval: [u8; 32]) -> Self {
+        self.details.approval = Handle(approval);
+        self
     }
 }
 
 impl<'a> Booking<'a> {
+    /// Begins an act whose entries commit to `document` (empty for none) and to the changes of groups
+    /// that its steps will make.
     pub(super) fn begin(
         head: &'a mut Tenant,
         now_ms: u64,
         warrant: &Warrant,
-        secret: OpeningSecret,
+        draws: Draws,
         document: &[u8],
+        groups: Vec<GroupDelta>,
     ) -> Result<Self, Refusal> {
         let details = Details {
-            credential: warrant.credential,
             document: if document.is_empty() {
-                [0; 32]
+                Digest::ZERO
             } else {
-                Sha256::digest(document).into()
+                Digest(Sha256::digest(document).into())
             },
+            groups,
+            ..warrant.details.clone()
         };
-        let body = postcard::to_allocvec(&details).map_err(|_encoding| Refusal::Internal)?;
-        let body_commit = commit("body", &opening(&secret, "chancery/opening/body/v1"), &body);
+        let body = details.encode().map_err(|_encoding| Refusal::Internal)?;
+        let opening = act_secret(&draws.secret).opening(Opens::Body);
         Ok(Self {
             head,
             now_ms,
+            entropy: draws.entropy,
             actor: Handle(warrant.actor),
-            authz_hash: Digest(warrant.authz_hash),
-            body_commit,
+            authz_hash: details.authz_hash(),
+            body_commit: commit("body", &opening, &body),
             record: ActRecord {
-                secret,
+                secret: draws.secret,
                 body,
+                evidence: warrant.evidence.clone(),
                 entries: Vec::new(),
                 names: Vec::new(),
                 events: Vec::new(),
             },
             last: 0,
+            user: None,
+            group: None,
         })
+    }
+
+    /// Whose entries follow.
+    pub(super) const fn set_actor(&mut self, actor: [u8; 32]) {
+        self.actor = Handle(actor);
+    }
+
+    /// The opening of one of the act's commitments.
+    pub(super) fn opening(&self, what: Opens<'_>) -> chancery_directory::Opening {
+        act_secret(&self.record.secret).opening(what)
     }
 
     /// Appends an entry about `subject`.
@@ -123,16 +175,28 @@ impl<'a> Booking<'a> {
         self.entry(kind, subject, Digest::ZERO, Digest::ZERO)
     }
 
-    /// Binds a name to `subject`.
-    pub(super) fn bind(&mut self, label: [u8; 32], subject: [u8; 32]) -> Result<(), Refusal> {
-        let opening = opening(&self.record.secret, "chancery/opening/name/v1");
-        let moved = self
+    /// An entry that commits to `object`.
+    pub(super) fn with_object(
+        &mut self,
+        kind: EntryType,
+        subject: [u8; 32],
+        object: &[u8],
+    ) -> Result<(), Refusal> {
+        let opening = self.opening(Opens::Object(&Handle(subject)));
+        let commitment = commit("object", &opening, object);
+        self.entry(kind, subject, Digest::ZERO, commitment)
+    }
+
+    /// Binds a name to `subject`; returns which binding of the label it is.
+    pub(super) fn bind(&mut self, label: [u8; 32], subject: [u8; 32]) -> Result<u32, Refusal> {
+        let opening = self.opening(Opens::Name(&Handle(subject)));
+        let (moved, binding) = self
             .head
             .chronicle
             .bind(label, Handle(subject), &opening)
             .map_err(|error| self.refusal(&error))?;
         self.record.names.push(moved);
-        Ok(())
+        Ok(binding)
     }
 
     /// Releases a name.
@@ -146,41 +210,22 @@ impl<'a> Booking<'a> {
         Ok(())
     }
 
-    /// The commitment to a group's members after a change that the events have made.
-    pub(super) fn members_commit(&mut self, root: Digest) -> Digest {
-        commit(
-            "members",
-            &opening(&self.record.secret, "chancery/opening/members/v1"),
-            &root.0,
-        )
-    }
-
     /// Makes an event true in the head and keeps it for the record.
     pub(super) fn event(&mut self, event: Event) {
         self.head.apply(&event);
         self.record.events.push(event);
     }
 
-    /// Changes the members of a group: event, then entry.
-    pub(super) fn regroup(
+    /// Commits to a group's members as the events have made them.
+    pub(super) fn members_entry(
         &mut self,
-        group: &Arc<crate::resource::Group>,
-        added: Vec<crate::id::ResourceId>,
-        removed: Vec<crate::id::ResourceId>,
+        group: ResourceId,
+        handle: [u8; 32],
     ) -> Result<(), Refusal> {
-        self.event(Event::GroupMembers {
-            group: group.id,
-            added,
-            removed,
-        });
-        let root = self.head.member_root(group.id);
-        let object = self.members_commit(root);
-        self.entry(
-            EntryType::GroupMemberChanged,
-            group.handle,
-            Digest::ZERO,
-            object,
-        )
+        let root = self.head.member_root(group);
+        let opening = self.opening(Opens::Members(&Handle(handle)));
+        let object = commit("members", &opening, &root.0);
+        self.entry(EntryType::GroupMemberChanged, handle, Digest::ZERO, object)
     }
 
     /// Index of the act's last entry.
@@ -203,4 +248,14 @@ impl<'a> Booking<'a> {
         self.head.spoilt |= !first;
         Refusal::Internal
     }
+}
+
+/// The act's secret as the log's format knows it.
+pub(crate) fn act_secret(secret: &OpeningSecret) -> ActSecret {
+    ActSecret(secret.0)
+}
+
+/// Boxed bytes of a document.
+pub(super) fn boxed(bytes: Vec<u8>) -> Box<[u8]> {
+    bytes.into_boxed_slice()
 }

@@ -1,30 +1,31 @@
 //! Groups: create, replace, change, delete. A change of members costs what changes, not the group.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use chancery_authority::Scope;
-use chancery_directory::{Digest, EntryType};
 use chancery_scim::{Error, GroupDocument, MemberChange, MemberRef};
 use chancery_sealing::Key;
 
 use super::authority::{Caller, Grant, Need};
-use super::booking::{Booking, Warrant};
 use super::expect_version;
+use super::gate::{Done, carry_out};
 use crate::act::{Answer, Refusal, Update};
 use crate::id::ResourceId;
+use crate::plan::Step;
 use crate::prepare::{Draws, NewGroup};
 use crate::records::ActRecord;
 use crate::registry::Registry;
-use crate::resource::{Event, Group};
+use crate::resource::Group;
 use crate::scim_keys::group_keys;
 use crate::tenant::Tenant;
 
 /// Most members that one request may add or remove, so that its record stays far below the store's
 /// limit.
-const MEMBER_CHANGES_MAX: usize = 150_000;
+const MEMBER_CHANGES_MAX: usize = 120_000;
 /// Most groups of one user: deleting a user ends all memberships in one act.
 const MEMBERSHIPS_MAX: usize = 4096;
 
@@ -41,7 +42,7 @@ pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewGroup) -> Outcome {
     }
     let grant = by.may(registry, &need)?;
     let joining = Delta::joining(users_of(registry, new.members)?, registry)?;
-    let group = Arc::new(Group {
+    let group = Group {
         id: new.id,
         handle: new.handle,
         sequence: registry.next_sequence(),
@@ -50,16 +51,25 @@ pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewGroup) -> Outcome {
         version: 1,
         keys: group_keys(new.document.keys()),
         document: new.canonical.into_boxed_slice(),
-    });
-    let warrant = Warrant::delegated(&grant, by.credential);
-    let mut booking = Booking::begin(head, by.now_ms, &warrant, new.secret, &group.document)?;
-    booking.plain(EntryType::GroupCreated, group.handle)?;
-    booking.event(Event::GroupPut(Arc::clone(&group)));
+    };
+    let document = group.document.clone();
+    let mut steps = alloc::vec![Step::CreateGroup {
+        group: Box::new(group),
+    }];
     if !joining.is_empty() {
-        booking.regroup(&group, joining.added, joining.removed)?;
+        steps.push(Step::Regroup {
+            group: new.id,
+            added: joining.added,
+            removed: joining.removed,
+        });
     }
-    let index = Some(booking.last());
-    Ok((Some(booking.finish()), Answer::Group { group, index }))
+    finished(carry_out(head, by, &grant, new.draws, &document, steps)?)
+}
+
+fn finished(done: Done) -> Outcome {
+    let group = done.group.ok_or(Refusal::Internal)?;
+    let index = Some(done.index);
+    Ok((Some(done.record), Answer::Group { group, index }))
 }
 
 pub(super) fn replace(head: &mut Tenant, by: &Caller, update: &Update<Vec<u8>>) -> Outcome {
@@ -172,7 +182,12 @@ impl Wish {
             let leaves = |id: &ResourceId| registry.is_member(group, *id);
             self.removed.into_iter().filter(leaves).collect()
         };
-        let joins = |id: &ResourceId| !registry.is_member(group, *id);
+        // Naming a member whose membership is parked grants it anew, unless they are still suspended.
+        let joins = |id: &ResourceId| {
+            !registry.is_member(group, *id)
+                || (!registry.holds_keys(group, *id)
+                    && registry.users().get(*id).is_some_and(|user| user.active))
+        };
         let added = self.added.into_iter().filter(joins).collect();
         Delta { added, removed }.bounded(registry)
     }
@@ -266,8 +281,7 @@ fn change(
         ));
     }
     let grant = permitted(&head.registry, by, before, document.as_ref(), &delta)?;
-    let draws = Draws::new(fresh);
-    let next = Arc::new(Group {
+    let next = Group {
         id: group.id,
         handle: group.handle,
         sequence: group.sequence,
@@ -281,30 +295,24 @@ fn change(
             || group.document.clone(),
             |new| new.to_canonical().into_boxed_slice(),
         ),
-    });
-    let warrant = Warrant::delegated(&grant, by.credential);
-    let mut booking = Booking::begin(
-        head,
-        by.now_ms,
-        &warrant,
-        draws.secret.clone(),
-        &next.document,
-    )?;
-    if let Some(new) = &document {
-        let renamed = new.keys().display_name != before.keys().display_name;
-        let kind = if renamed {
-            EntryType::NameChanged
-        } else {
-            EntryType::ProfileChanged
-        };
-        booking.plain(kind, group.handle)?;
-    }
-    booking.event(Event::GroupPut(Arc::clone(&next)));
+    };
+    let stored = next.document.clone();
+    let mut steps = alloc::vec![Step::UpdateGroup {
+        profile: document.is_some(),
+        renamed: document
+            .as_ref()
+            .is_some_and(|new| new.keys().display_name != before.keys().display_name),
+        group: Box::new(next),
+    }];
     if !delta.is_empty() {
-        booking.regroup(&next, delta.added, delta.removed)?;
+        steps.push(Step::Regroup {
+            group: group.id,
+            added: delta.added,
+            removed: delta.removed,
+        });
     }
-    let index = Some(booking.last());
-    Ok((Some(booking.finish()), Answer::Group { group: next, index }))
+    let draws = Draws::new(fresh);
+    finished(carry_out(head, by, &grant, draws, &stored, steps)?)
 }
 
 fn permitted(
@@ -343,16 +351,8 @@ pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Out
         ..Need::of(Scope::GroupsManage)
     };
     let grant = by.may(&head.registry, &need)?;
+    let steps = alloc::vec![Step::RemoveGroup { group: group.id }];
     let draws = Draws::new(&update.fresh);
-    let warrant = Warrant::delegated(&grant, by.credential);
-    let mut booking = Booking::begin(head, by.now_ms, &warrant, draws.secret.clone(), &[])?;
-    booking.entry(
-        EntryType::GroupDeleted,
-        group.handle,
-        Digest::ZERO,
-        Digest::ZERO,
-    )?;
-    booking.event(Event::GroupRemoved(group.id));
-    let index = booking.last();
-    Ok((Some(booking.finish()), Answer::Gone { index }))
+    let done = carry_out(head, by, &grant, draws, &[], steps)?;
+    Ok((Some(done.record), Answer::Gone { index: done.index }))
 }

@@ -1,23 +1,25 @@
 //! Users: create, replace, change, delete.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use chancery_authority::Scope;
 use chancery_directory::record::NameKind;
-use chancery_directory::{Digest, EntryType};
 use chancery_scim::{Changed, Error, FoldedName, UserDocument, UserKeys};
 use chancery_sealing::Key;
 
 use super::authority::{Caller, Grant, Need};
-use super::booking::{Booking, Warrant};
 use super::expect_version;
+use super::gate::{Done, carry_out};
 use crate::act::{Answer, Refusal, Update};
+use crate::custody::Custody;
 use crate::id::ResourceId;
-use crate::prepare::{Draws, NewUser, keyset};
+use crate::plan::{Parts, Step};
+use crate::prepare::{Draws, NewUser};
 use crate::records::ActRecord;
-use crate::resource::{Event, PendingKeyset, User};
+use crate::resource::{User, UserProof};
 use crate::scim_keys::user_keys;
 use crate::tenant::Tenant;
 
@@ -39,7 +41,7 @@ pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewUser) -> Outcome {
         }
         .into());
     }
-    let user = Arc::new(User {
+    let user = User {
         id: new.id,
         handle: new.handle,
         sequence: registry.next_sequence(),
@@ -49,24 +51,31 @@ pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewUser) -> Outcome {
         active: new.document.keys().active,
         label: new.label,
         document: new.canonical.into_boxed_slice(),
-        keyset: new.keyset.keyset,
+        custody: Custody::Pending(new.keyset.keyset),
+        // What the log commits to is known once its entries are there.
+        proof: UserProof {
+            key_version: 1,
+            key_index: 0,
+            not_before_ms: new.made_ms,
+            key_opening: [0; 32],
+            name_binding: 0,
+            name_since: 0,
+            name_opening: [0; 32],
+        },
         keys,
-    });
-    let warrant = Warrant::delegated(&grant, by.credential);
-    let mut booking = Booking::begin(head, by.now_ms, &warrant, new.secret, &user.document)?;
-    booking.entry(
-        EntryType::UserProvisioned,
-        user.handle,
-        new.keyset.key_commit,
-        Digest::ZERO,
-    )?;
-    booking.bind(user.label, user.handle)?;
-    if !user.active {
-        booking.plain(EntryType::Suspended, user.handle)?;
-    }
-    booking.event(Event::UserPut(Arc::clone(&user)));
-    let index = Some(booking.last());
-    Ok((Some(booking.finish()), Answer::User { user, index }))
+    };
+    let document = user.document.clone();
+    let steps = alloc::vec![Step::Provision {
+        user: Box::new(user),
+        key_commit: new.keyset.key_commit.0,
+    }];
+    finished(carry_out(head, by, &grant, new.draws, &document, steps)?)
+}
+
+fn finished(done: Done) -> Outcome {
+    let user = done.user.ok_or(Refusal::Internal)?;
+    let index = Some(done.index);
+    Ok((Some(done.record), Answer::User { user, index }))
 }
 
 pub(super) fn replace(head: &mut Tenant, by: &Caller, update: &Update<Vec<u8>>) -> Outcome {
@@ -112,24 +121,13 @@ fn current(
     ))
 }
 
-/// What an update changes, by the scope that each part needs.
-struct Parts {
-    profile: bool,
-    renamed: bool,
-    readdressed: bool,
-    activity: bool,
-}
-
-impl Parts {
-    fn of(before: &UserDocument, after: &UserDocument) -> Self {
-        let (old, new) = (before.keys(), after.keys());
-        let activity = old.active != new.active;
-        Self {
-            profile: before.with_active(new.active) != *after,
-            renamed: old.user_name != new.user_name,
-            readdressed: old.user_name != new.user_name || sorted(old) != sorted(new),
-            activity,
-        }
+fn parts_of(before: &UserDocument, after: &UserDocument) -> Parts {
+    let (old, new) = (before.keys(), after.keys());
+    Parts {
+        profile: before.with_active(new.active) != *after,
+        renamed: old.user_name != new.user_name,
+        readdressed: old.user_name != new.user_name || sorted(old) != sorted(new),
+        activity: old.active != new.active,
     }
 }
 
@@ -155,32 +153,15 @@ fn change(
             },
         ));
     }
-    let parts = Parts::of(before, &after);
+    let parts = parts_of(before, &after);
     let grant = permitted(head, by, user, &after, &parts)?;
-    let mut draws = Draws::new(fresh);
     let keys = user_keys(after.keys());
     let label = if parts.renamed {
         head.secrets.label(NameKind::UserName, &keys.user_name)
     } else {
         user.label
     };
-    // Another address may be another person: it gets keys that nobody has claimed (I14).
-    let new_keys = if parts.readdressed {
-        let version = head.key_version(&user.handle).saturating_add(1);
-        Some(keyset(
-            &head.secrets,
-            user.handle,
-            version,
-            by.now_ms,
-            &mut draws,
-        )?)
-    } else {
-        None
-    };
-    let stored: PendingKeyset = new_keys
-        .as_ref()
-        .map_or_else(|| user.keyset.clone(), |new| new.keyset.clone());
-    let next = Arc::new(User {
+    let next = User {
         id: user.id,
         handle: user.handle,
         sequence: user.sequence,
@@ -190,55 +171,17 @@ fn change(
         active: after.keys().active,
         label,
         document: after.to_canonical().into_boxed_slice(),
-        keyset: stored,
+        custody: user.custody.clone(),
+        proof: user.proof.clone(),
         keys,
-    });
-    let warrant = Warrant::delegated(&grant, by.credential);
-    let booking = Booking::begin(
-        head,
-        by.now_ms,
-        &warrant,
-        draws.secret.clone(),
-        &next.document,
-    )?;
-    book_change(
-        booking,
-        user,
-        next,
-        &parts,
-        new_keys.as_ref().map(|new| new.key_commit),
-    )
-}
-
-/// Entries of a change in the order in which a reader of the log must meet them.
-fn book_change(
-    mut booking: Booking<'_>,
-    user: &User,
-    next: Arc<User>,
-    parts: &Parts,
-    key_commit: Option<Digest>,
-) -> Outcome {
-    if parts.renamed {
-        booking.plain(EntryType::NameChanged, user.handle)?;
-        booking.release(user.label)?;
-        booking.bind(next.label, user.handle)?;
-    } else if parts.profile {
-        booking.plain(EntryType::ProfileChanged, user.handle)?;
-    }
-    if let Some(key_commit) = key_commit {
-        booking.entry(EntryType::KeyRotated, user.handle, key_commit, Digest::ZERO)?;
-    }
-    if parts.activity {
-        let kind = if next.active {
-            EntryType::Reactivated
-        } else {
-            EntryType::Suspended
-        };
-        booking.plain(kind, user.handle)?;
-    }
-    booking.event(Event::UserPut(Arc::clone(&next)));
-    let index = Some(booking.last());
-    Ok((Some(booking.finish()), Answer::User { user: next, index }))
+    };
+    let document = next.document.clone();
+    let steps = alloc::vec![Step::Update {
+        user: Box::new(next),
+        parts,
+    }];
+    let draws = Draws::new(fresh);
+    finished(carry_out(head, by, &grant, draws, &document, steps)?)
 }
 
 /// The delegation that covers every part of the change.
@@ -289,22 +232,11 @@ pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Out
         ..Need::of(Scope::UsersDelete)
     };
     let grant = by.may(&head.registry, &need)?;
-    let groups: Vec<_> = head.registry.groups_of(user.id).map(Arc::clone).collect();
+    let steps = alloc::vec![Step::Depart {
+        user: user.id,
+        erase_at_ms: grant.erase_at_ms(by.now_ms),
+    }];
     let draws = Draws::new(&update.fresh);
-    let warrant = Warrant::delegated(&grant, by.credential);
-    let mut booking = Booking::begin(head, by.now_ms, &warrant, draws.secret.clone(), &[])?;
-    // The name is free at once; the subject stays, suspended, until its retention ends.
-    let kind = if user.active {
-        EntryType::Suspended
-    } else {
-        EntryType::NameChanged
-    };
-    booking.plain(kind, user.handle)?;
-    booking.release(user.label)?;
-    for group in &groups {
-        booking.regroup(group, Vec::new(), alloc::vec![user.id])?;
-    }
-    booking.event(Event::UserDeparted(user.id));
-    let index = booking.last();
-    Ok((Some(booking.finish()), Answer::Gone { index }))
+    let done = carry_out(head, by, &grant, draws, &[], steps)?;
+    Ok((Some(done.record), Answer::Gone { index: done.index }))
 }

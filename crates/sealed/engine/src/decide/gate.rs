@@ -1,0 +1,59 @@
+//! The one gate through which automation's acts go, after the delegation has been found that covers them.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::authority::{Caller, Grant};
+use super::booking::{Booking, Warrant};
+use super::steps::deltas;
+use crate::act::Refusal;
+use crate::event::Event;
+use crate::plan::Step;
+use crate::prepare::Draws;
+use crate::records::ActRecord;
+use crate::resource::{Group, User};
+use crate::tenant::Tenant;
+
+/// How often the use of a credential is noted, in milliseconds.
+const USE_NOTED_MS: u64 = 60_000;
+
+/// What an act of automation led to.
+pub(super) struct Done {
+    /// For the journal.
+    pub(super) record: ActRecord,
+    /// Index of its last entry.
+    pub(super) index: u64,
+    /// The user as it is now, if the act is about one.
+    pub(super) user: Option<Arc<User>>,
+    /// The group as it is now, if the act is about one.
+    pub(super) group: Option<Arc<Group>>,
+}
+
+/// Carries out what a credential asks for. `document` is the resource's canonical document after the act,
+/// empty if there is none.
+pub(super) fn carry_out(
+    head: &mut Tenant,
+    by: &Caller,
+    grant: &Grant,
+    draws: Draws,
+    document: &[u8],
+    steps: Vec<Step>,
+) -> Result<Done, Refusal> {
+    let warrant = Warrant::delegated(grant, by.credential);
+    let groups = deltas(&head.registry, &steps);
+    let used = head.registry.last_used_ms(&by.credential).unwrap_or(0);
+    let mut booking = Booking::begin(head, by.now_ms, &warrant, draws, document, groups)?;
+    booking.perform_all(steps)?;
+    if by.now_ms.saturating_sub(used) >= USE_NOTED_MS {
+        booking.event(Event::CredentialUsed {
+            handle: by.credential,
+            at_ms: by.now_ms,
+        });
+    }
+    Ok(Done {
+        index: booking.last(),
+        user: booking.user.take(),
+        group: booking.group.take(),
+        record: booking.finish(),
+    })
+}

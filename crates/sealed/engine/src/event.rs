@@ -1,0 +1,187 @@
+//! The changes of a tenant's directory.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::custody::GroupEpoch;
+use crate::governance::{Auditor, BurstKind, HeldAct, IssuerKey};
+use crate::id::ResourceId;
+use crate::plan::Intent;
+use crate::resource::{Credential, Group, User};
+
+/// One change of a tenant's directory. Events say what is, not what to compute, so that replay needs
+/// no policy and no randomness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// The tenant exists; the signed genesis envelope.
+    Genesis(Arc<[u8]>),
+    /// A delegation is live from here; its handle in the log and the signed envelope.
+    DelegationPut {
+        /// Random handle in the trust log.
+        handle: [u8; 32],
+        /// The signed envelope.
+        envelope: Arc<[u8]>,
+    },
+    /// A delegation is dead from here.
+    DelegationRevoked {
+        /// SHA-256 of the delegation's payload.
+        hash: [u8; 32],
+    },
+    /// Other admins sign from here; the signed envelope.
+    AdminsPut(Arc<[u8]>),
+    /// An admin's or device's key used this sequence number.
+    AdminSequence {
+        /// SHA-256 of the public key.
+        key: [u8; 32],
+        /// The highest number seen.
+        sequence: u64,
+    },
+    /// An auditor was enrolled.
+    AuditorPut(Arc<Auditor>),
+    /// An auditor's access ended.
+    AuditorEnded {
+        /// SHA-256 of the public key.
+        key_id: [u8; 32],
+    },
+    /// Keys of the tenant's OpenID provider, as a whole.
+    IssuerKeys(Arc<[IssuerKey]>),
+    /// A credential was issued or changed.
+    CredentialPut(Arc<Credential>),
+    /// A credential was used, noted at most once a minute.
+    CredentialUsed {
+        /// Handle of the credential.
+        handle: [u8; 32],
+        /// When, in milliseconds since the Unix epoch.
+        at_ms: u64,
+    },
+    /// A user was created or changed.
+    UserPut(Arc<User>),
+    /// A user was deleted for the IdP; the subject stays suspended until its retention ends.
+    UserDeparted {
+        /// The user.
+        id: ResourceId,
+        /// When it is to be erased, in milliseconds since the Unix epoch; none if an admin must sign.
+        erase_at_ms: Option<u64>,
+    },
+    /// Everything about a departed or suspended user is gone.
+    UserErased {
+        /// The user.
+        id: ResourceId,
+    },
+    /// A group was created or changed.
+    GroupPut(Arc<Group>),
+    /// Members of a group changed.
+    GroupMembers {
+        /// The group.
+        group: ResourceId,
+        /// Users who became members, or whose membership counts again.
+        added: Vec<ResourceId>,
+        /// Users who are no members any more.
+        removed: Vec<ResourceId>,
+    },
+    /// Memberships of a suspended user stay listed and give nothing until they are granted anew (I15).
+    MembershipsParked {
+        /// The user.
+        user: ResourceId,
+        /// The groups.
+        groups: Vec<ResourceId>,
+    },
+    /// A group has another key from here.
+    EpochStarted(Arc<GroupEpoch>),
+    /// A group was deleted.
+    GroupRemoved(ResourceId),
+    /// An act waits for an admin's signature.
+    HeldPut(Arc<HeldAct>),
+    /// An act waits no more: it was approved or took too long.
+    HeldEnded {
+        /// The act.
+        id: [u8; 32],
+    },
+    /// Acts were counted against a limit.
+    Counted {
+        /// Their kind.
+        kind: BurstKind,
+        /// When, in milliseconds since the Unix epoch.
+        at_ms: u64,
+        /// How many.
+        count: u64,
+    },
+    /// An admin let more acts of a kind through.
+    BurstApproved {
+        /// Their kind.
+        kind: BurstKind,
+        /// How many.
+        count: u64,
+        /// Until when, in milliseconds since the Unix epoch.
+        until_ms: u64,
+    },
+    /// An act was recorded as an intent.
+    Intended(Arc<Intent>),
+    /// An admin signed the plan; its intents take effect one after another from here.
+    PlanApproved {
+        /// The plan's hash.
+        hash: [u8; 32],
+        /// Handle of the approval in the log.
+        approval: [u8; 32],
+        /// Users whom the identity provider did not name and who are suspended at the end.
+        suspend: Box<[ResourceId]>,
+    },
+    /// This many intents of the approved plan have taken effect in all.
+    PlanAdvanced {
+        /// How many.
+        done: u64,
+    },
+    /// There is no plan any more.
+    PlanEnded,
+}
+
+impl Event {
+    /// About how many bytes this event takes in a record.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let ids = |count: usize| count.saturating_mul(16);
+        let variable = match self {
+            Self::Genesis(bytes)
+            | Self::AdminsPut(bytes)
+            | Self::DelegationPut {
+                envelope: bytes, ..
+            } => bytes.len(),
+            Self::DelegationRevoked { .. }
+            | Self::AdminSequence { .. }
+            | Self::AuditorPut(_)
+            | Self::AuditorEnded { .. }
+            | Self::CredentialPut(_)
+            | Self::CredentialUsed { .. }
+            | Self::UserDeparted { .. }
+            | Self::UserErased { .. }
+            | Self::GroupRemoved(_)
+            | Self::HeldEnded { .. }
+            | Self::Counted { .. }
+            | Self::BurstApproved { .. }
+            | Self::PlanAdvanced { .. }
+            | Self::PlanEnded => 64,
+            Self::IssuerKeys(keys) => keys
+                .iter()
+                .map(|key| key.jwk.len().saturating_add(64))
+                .fold(0, usize::saturating_add),
+            Self::UserPut(user) => user.document.len().saturating_add(user.custody.weight()),
+            Self::GroupPut(group) => group.document.len(),
+            Self::EpochStarted(epoch) => epoch.sealed_seed.len(),
+            Self::GroupMembers { added, removed, .. } => {
+                ids(added.len().saturating_add(removed.len()))
+            }
+            Self::MembershipsParked { groups, .. } => ids(groups.len()),
+            Self::HeldPut(held) => held
+                .document
+                .as_ref()
+                .map_or(0, |document| document.len())
+                .saturating_add(ids(held.added.len().saturating_add(held.removed.len()))),
+            Self::Intended(intent) => intent.weight(),
+            Self::PlanApproved { suspend, .. } => ids(suspend.len()),
+        };
+        variable.saturating_add(128)
+    }
+}
