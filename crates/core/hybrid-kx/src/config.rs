@@ -1,4 +1,4 @@
-//! The project's two TLS configurations and the provider under them.
+//! The project's three TLS configurations and the provider under them.
 
 use core::error::Error as StdError;
 use core::fmt;
@@ -99,6 +99,39 @@ pub fn attested_client_config(roots_pem: &str) -> Result<Arc<ClientConfig>, Conf
         .with_protocol_versions(&[&TLS13])
         .map_err(ConfigError::Tls)?
         .with_root_certificates(root_store(roots_pem)?)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config.enable_early_data = false;
+    config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The configuration of a client of somebody who is no runtime, such as a customer's identity provider:
+/// TLS 1.3 and 1.2, no resumption and no early data.
+///
+/// `roots` holds at most [`ROOTS_MAX`] certificates (DER). If there is none, the public authorities count, as
+/// Mozilla lists them in the crate `webpki-roots`.
+///
+/// # Errors
+///
+/// [`ConfigError::TooManyRoots`], [`ConfigError::RootInvalid`], or [`ConfigError::Tls`].
+pub fn web_client_config(roots: &[Vec<u8>]) -> Result<Arc<ClientConfig>, ConfigError> {
+    if roots.len() > ROOTS_MAX {
+        return Err(ConfigError::TooManyRoots);
+    }
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        if store.add(CertificateDer::from(root.as_slice())).is_err() {
+            return Err(ConfigError::RootInvalid);
+        }
+    }
+    if roots.is_empty() {
+        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(ConfigError::Tls)?
+        .with_root_certificates(store)
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;

@@ -316,3 +316,31 @@ fn refuses_a_server_key_that_is_not_the_leafs() {
 fn cipher_suite_all() -> &'static [SupportedCipherSuite] {
     ring::ALL_CIPHER_SUITES
 }
+
+#[test]
+fn a_web_client_believes_the_given_roots_and_no_other() {
+    let (known, unknown) = (authority(), authority());
+    let root = |authority: &Authority| authority.chain[0].to_vec();
+    let config = web_client_config(&[root(&known)]).unwrap();
+    let (client, _) = handshake(Arc::clone(&config), known.server()).unwrap();
+    assert_eq!(client.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+    assert!(handshake(config, unknown.server()).is_err());
+    // Without roots the public authorities count, below which neither certificate is.
+    let public = web_client_config(&[]).unwrap();
+    assert!(handshake(public, known.server()).is_err());
+}
+
+#[test]
+fn a_web_client_refuses_what_is_no_root() {
+    let root = authority().chain[0].to_vec();
+    let too_many = vec![root.clone(); ROOTS_MAX + 1];
+    assert_eq!(
+        web_client_config(&too_many).unwrap_err(),
+        ConfigError::TooManyRoots
+    );
+    let broken = vec![root[..root.len() - 1].to_vec()];
+    assert_eq!(
+        web_client_config(&broken).unwrap_err(),
+        ConfigError::RootInvalid
+    );
+}
