@@ -7,7 +7,10 @@
 //! sealed runtime, which may only append what steps, and in every monitor, for which an entry that
 //! does not step is proof of a bad runtime.
 //!
-//! What this crate is not: the Merkle tree, checkpoints and witnesses are in `chancery-tlog`.
+//! # What it is not
+//!
+//! The Merkle tree, checkpoints and witnesses are in `chancery-tlog`. Whether an act was allowed is the
+//! audit's to say (`chancery-audit`): the rules here need no private data.
 //!
 //! ```
 //! use chancery_directory::{Draft, EntryType, Handle, LogState, Digest};
@@ -37,6 +40,7 @@ extern crate alloc;
 extern crate std;
 
 mod arena;
+pub mod bundle;
 mod codec;
 pub mod deployment;
 pub mod details;
@@ -51,6 +55,7 @@ pub mod tenant;
 mod testing;
 pub mod vrf;
 
+pub use bundle::{BundleError, BundleExtra};
 pub use codec::DecodeError;
 pub use deployment::DeploymentGenesis;
 pub use details::{ActSecret, Details, GroupDelta, Opens, Origin};

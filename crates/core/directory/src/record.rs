@@ -231,6 +231,13 @@ pub fn handle_key(handle: &Handle) -> [u8; 32] {
     sha256(&[b"atl/h", &handle.0]).0
 }
 
+/// The handle by which a tenant's own log names the tenant, and as an actor its admins:
+/// `H("chancery/tenant-handle/v1" || tenant)`.
+#[must_use]
+pub fn tenant_handle(tenant: &TenantId) -> Handle {
+    Handle(sha256(&[b"chancery/tenant-handle/v1", &tenant.0]).0)
+}
+
 /// The directory key of a name: the first 32 bytes of the VRF output for its [`name_input`].
 #[must_use]
 pub fn name_label(vrf_output: &[u8; 64]) -> [u8; 32] {
