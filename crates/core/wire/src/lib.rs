@@ -42,6 +42,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod authority;
 mod counters;
 mod frame;
 mod health;
@@ -51,14 +52,15 @@ mod octets;
 #[cfg(test)]
 mod tests;
 
+pub use crate::authority::{Authority, InvalidAuthority};
 pub use crate::counters::{Counters, Metric, MetricKind, Unit};
 pub use crate::frame::{
     Decoder, FRAME_SIZE_MAX, LENGTH_SIZE, Message, PUSH_SIZE_MAX, WireError, decode_body, encode,
 };
 pub use crate::health::{Health, RefusalCode};
 pub use crate::limits::{
-    BATCH_RECORDS_MAX, BLOB_SIZE_MAX, DEPLOYMENT_SIZE_MAX, EGRESS_NAME_SIZE_MAX, OPEN_SIZE_MAX,
-    READ_BYTES_MAX, RECORD_SIZE_MAX, STREAMS_MAX,
+    AUTHORITY_SIZE_MAX, BATCH_RECORDS_MAX, BLOB_SIZE_MAX, DEPLOYMENT_SIZE_MAX,
+    EGRESS_NAME_SIZE_MAX, OPEN_SIZE_MAX, READ_BYTES_MAX, RECORD_SIZE_MAX, STREAMS_MAX,
 };
 pub use crate::messages::{
     BlobName, BlobReply, BlobRequest, EgressName, EgressReply, IngressOpen, InvalidEgressName,

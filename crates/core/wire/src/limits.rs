@@ -23,5 +23,8 @@ pub const DEPLOYMENT_SIZE_MAX: usize = 256 * 1024;
 /// Longest name of an outbound destination, in bytes.
 pub const EGRESS_NAME_SIZE_MAX: usize = 64;
 
+/// Longest host and port of an issuer, in bytes: a DNS name of 253, a colon and five digits.
+pub const AUTHORITY_SIZE_MAX: usize = 259;
+
 /// Largest frame that may open a stream, in bytes: a decoder for first frames needs no more.
-pub const OPEN_SIZE_MAX: u32 = 256;
+pub const OPEN_SIZE_MAX: u32 = 512;

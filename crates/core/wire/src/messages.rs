@@ -11,6 +11,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::authority::Authority;
 use crate::counters::Counters;
 use crate::frame::Message;
 use crate::health::Health;
@@ -31,11 +32,17 @@ pub enum StreamOpen {
     },
     /// [`Telemetry`] from the runtime; the host never answers.
     Telemetry,
+    /// One outbound connection to a tenant's issuer; otherwise as `Egress`. TLS follows, which the
+    /// runtime checks: who tells it where to connect need not be believed.
+    Issuer {
+        /// Where the tenant's genesis, or what its issuer published, says that the issuer is.
+        authority: Authority,
+    },
 }
 
 impl Message for StreamOpen {
     const PURPOSE: &'static str = "chancery/host/stream-open";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 }
 
 /// First frame of every stream that the host opens to the runtime; raw bytes of one inbound
@@ -110,12 +117,12 @@ impl EgressName {
     }
 }
 
-/// The host's answer to [`StreamOpen::Egress`].
+/// The host's answer to [`StreamOpen::Egress`] and [`StreamOpen::Issuer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EgressReply {
     /// Raw bytes follow.
     Connected,
-    /// The host's configuration has no such name.
+    /// The host's configuration has no such name, or does not allow this issuer.
     UnknownName,
     /// The destination refused, or cannot be reached.
     Refused,

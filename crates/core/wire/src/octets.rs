@@ -133,7 +133,7 @@ impl<const MAX: usize> Visitor<'_> for Name<MAX> {
     type Value = String;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at most {MAX} characters of a-z, 0-9 and hyphen")
+        write!(f, "at most {MAX} bytes of text")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {

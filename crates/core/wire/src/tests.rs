@@ -16,6 +16,10 @@ fn name(text: &str) -> EgressName {
     EgressName::new(text).unwrap()
 }
 
+fn authority(text: &str) -> Authority {
+    Authority::new(text).unwrap()
+}
+
 /// What a check does with one message of each kind.
 trait Check {
     fn run<T: Message + PartialEq + Debug>(&mut self, message: &T);
@@ -30,6 +34,9 @@ fn every_message(check: &mut impl Check) {
             name: name("witness-1"),
         },
         StreamOpen::Telemetry,
+        StreamOpen::Issuer {
+            authority: authority("id.demo.example:443"),
+        },
     ] {
         check.run(&open);
     }
@@ -314,6 +321,13 @@ fn frame_bytes_are_as_specified() {
     assert_eq!(frame, expected);
 }
 
+fn conflict(length: u64) -> StoreFault {
+    StoreFault::Conflict {
+        stream: stream(0xab),
+        length,
+    }
+}
+
 /// Messages that `docs/spec/host-protocol.md` shows as bytes.
 fn specified_examples() -> Vec<(&'static str, Vec<u8>)> {
     let record = NewRecord {
@@ -330,21 +344,24 @@ fn specified_examples() -> Vec<(&'static str, Vec<u8>)> {
         from: 0,
         bytes_max: 65_536,
     };
+    let open = |open: StreamOpen| encode(&open).unwrap();
     let request = |id, operation| encode(&StoreRequest { id, operation }).unwrap();
     let reply = |id, result| encode(&StoreReply { id, result }).unwrap();
-    let conflict = StoreFault::Conflict {
-        stream: stream(0xab),
-        length: 301,
-    };
+    let conflict = conflict(301);
     let records = StoreAnswer::Records(vec![RecordBody(vec![1, 2, 3]), RecordBody(vec![])]);
     vec![
-        ("StreamOpen::Store", encode(&StreamOpen::Store).unwrap()),
+        ("StreamOpen::Store", open(StreamOpen::Store)),
         (
             "StreamOpen::Egress, name \"witness-1\"",
-            encode(&StreamOpen::Egress {
+            open(StreamOpen::Egress {
                 name: name("witness-1"),
-            })
-            .unwrap(),
+            }),
+        ),
+        (
+            "StreamOpen::Issuer, authority \"id.example:443\"",
+            open(StreamOpen::Issuer {
+                authority: authority("id.example:443"),
+            }),
         ),
         (
             "IngressOpen",
@@ -403,7 +420,8 @@ fn the_specification_names_every_purpose() {
         fn run<T: Message + PartialEq + Debug>(&mut self, _: &T) {
             let cell = std::format!("| `{}` |", T::PURPOSE);
             assert!(self.0.contains(&cell), "{cell}");
-            assert_eq!(T::VERSION, 1);
+            let is_opening = T::PURPOSE == StreamOpen::PURPOSE;
+            assert_eq!(T::VERSION, if is_opening { 2 } else { 1 });
         }
     }
     every_message(&mut Listed(include_str!(
@@ -448,10 +466,10 @@ fn refuses_an_oversized_length_before_its_body_arrives() {
     );
     let mut small = Decoder::with_limit(OPEN_SIZE_MAX);
     assert_eq!(
-        small.push(&[0, 0, 1, 1]),
+        small.push(&[0, 0, 2, 1]),
         Err(WireError::Oversized {
-            size: 257,
-            size_max: 256
+            size: 513,
+            size_max: 512
         })
     );
     let mut largest = Decoder::new();
@@ -574,14 +592,77 @@ fn refuses_egress_names_that_are_not_names() {
     assert_eq!(decode_body::<StreamOpen>(&body), Err(WireError::Malformed));
 }
 
+/// The longest host, and the longest port behind it.
+fn longest_authority() -> Authority {
+    let label = "a".repeat(63);
+    let host = [label.as_str(), &label, &label, &"a".repeat(61)].join(".");
+    authority(&std::format!("{host}:65535"))
+}
+
 #[test]
-fn the_longest_opening_frame_fits_its_limit() {
-    let open = StreamOpen::Egress {
-        name: name(&"a".repeat(EGRESS_NAME_SIZE_MAX)),
-    };
-    let mut decoder = Decoder::with_limit(OPEN_SIZE_MAX);
-    decoder.push(&encode(&open).unwrap()).unwrap();
-    assert_eq!(decoder.pull::<StreamOpen>(), Ok(Some(open)));
+fn the_longest_opening_frames_fit_their_limit() {
+    assert_eq!(longest_authority().as_str().len(), AUTHORITY_SIZE_MAX);
+    for open in [
+        StreamOpen::Egress {
+            name: name(&"a".repeat(EGRESS_NAME_SIZE_MAX)),
+        },
+        StreamOpen::Issuer {
+            authority: longest_authority(),
+        },
+    ] {
+        let mut decoder = Decoder::with_limit(OPEN_SIZE_MAX);
+        decoder.push(&encode(&open).unwrap()).unwrap();
+        assert_eq!(decoder.pull::<StreamOpen>(), Ok(Some(open)));
+    }
+}
+
+#[test]
+fn refuses_authorities_that_are_not_host_and_port() {
+    for text in [
+        "id.example:443",
+        "localhost:1",
+        "127.0.0.1:65535",
+        "xn--bcher-kva.example:8443",
+    ] {
+        assert_eq!(authority(text).as_str(), text);
+    }
+    let long_label = std::format!("{}.example:443", "a".repeat(64));
+    let long_host = std::format!("a{}", longest_authority().as_str());
+    for text in [
+        "",
+        ":",
+        ":443",
+        "id.example",
+        "id.example:",
+        "id.example:0",
+        "id.example:0443",
+        "id.example:+443",
+        "id.example:65536",
+        "id.example:443:1",
+        "id.example:443 ",
+        "ID.example:443",
+        "id..example:443",
+        "id.example.:443",
+        "-id.example:443",
+        "id-.example:443",
+        "id_x.example:443",
+        "user@id.example:443",
+        "[::1]:443",
+        "é.example:443",
+        "id.example/:443",
+        &long_label,
+        &long_host,
+    ] {
+        assert_eq!(Authority::new(text), Err(InvalidAuthority), "{text:?}");
+    }
+
+    let frame = encode(&StreamOpen::Issuer {
+        authority: authority("id.example:443"),
+    })
+    .unwrap();
+    let mut body = frame[LENGTH_SIZE..].to_vec();
+    *body.last_mut().unwrap() = b'/';
+    assert_eq!(decode_body::<StreamOpen>(&body), Err(WireError::Malformed));
 }
 
 #[test]

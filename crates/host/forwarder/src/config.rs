@@ -1,15 +1,14 @@
 //! The host's configuration: strict JSON, every member required, none unknown, none twice.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use chancery_wire::EgressName;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+
+use crate::destination::{Addresses, Destinations, RawIssuers};
 
 /// Largest configuration file, in bytes.
 const CONFIG_SIZE_MAX: u64 = 256 * 1024;
@@ -19,12 +18,6 @@ const CONFIG_VERSION: u32 = 1;
 
 /// Most connections that may be configured: two open files each.
 const CONNECTIONS_MAX: u32 = 100_000;
-
-/// Most outbound destinations.
-const EGRESS_MAX: usize = 256;
-
-/// Longest address of an outbound destination, in bytes: a DNS name and a port.
-const EGRESS_ADDRESS_SIZE_MAX: usize = 260;
 
 /// What the host is told. Paths are relative to its current folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +33,8 @@ pub struct Config {
     pub host_socket: PathBuf,
     /// The store's file.
     pub store: PathBuf,
-    /// Outbound destinations, name to `host:port`.
-    pub egress: BTreeMap<EgressName, String>,
+    /// Outbound destinations.
+    pub destinations: Destinations,
     /// Files that the runtime may ask for.
     pub blobs: Blobs,
     /// Where the public deployment document is written.
@@ -150,13 +143,15 @@ impl Config {
                 member: "connections_max",
             });
         }
+        let destinations = Destinations::check(raw.egress, raw.issuers)
+            .map_err(|member| ConfigError::Value { member })?;
         Ok(Self {
             listen: address(&raw.listen, "listen")?,
             status_listen: address(&raw.status_listen, "status_listen")?,
             runtime_ingress: raw.runtime_ingress,
             host_socket: raw.host_socket,
             store: raw.store,
-            egress: destinations(raw.egress.0)?,
+            destinations,
             blobs: raw.blobs,
             published_deployment: raw.published_deployment,
             connections_max: raw.connections_max,
@@ -173,72 +168,27 @@ struct RawConfig {
     runtime_ingress: PathBuf,
     host_socket: PathBuf,
     store: PathBuf,
-    egress: RawEgress,
+    egress: Addresses,
+    issuers: RawIssuers,
     blobs: Blobs,
     published_deployment: PathBuf,
     connections_max: u32,
-}
-
-/// An object whose members may not repeat; serde's own maps keep the last one silently.
-struct RawEgress(BTreeMap<String, String>);
-
-impl<'de> Deserialize<'de> for RawEgress {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-
-        impl<'de> Visitor<'de> for Members {
-            type Value = RawEgress;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of distinct names and addresses")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawEgress, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some((name, address)) = map.next_entry::<String, String>()? {
-                    if members.insert(name, address).is_some() {
-                        return Err(A::Error::custom("an egress name is there twice"));
-                    }
-                }
-                Ok(RawEgress(members))
-            }
-        }
-
-        deserializer.deserialize_map(Members)
-    }
 }
 
 fn address(text: &str, member: &'static str) -> Result<SocketAddr, ConfigError> {
     text.parse().ok().ok_or(ConfigError::Value { member })
 }
 
-fn destinations(
-    raw: BTreeMap<String, String>,
-) -> Result<BTreeMap<EgressName, String>, ConfigError> {
-    const BAD: ConfigError = ConfigError::Value { member: "egress" };
-    if raw.len() > EGRESS_MAX {
-        return Err(BAD);
-    }
-    let mut egress = BTreeMap::new();
-    for (name, address) in raw {
-        let name = EgressName::new(&name).ok().ok_or(BAD)?;
-        let (host, port) = address.rsplit_once(':').ok_or(BAD)?;
-        let port_is_one = port.parse::<u16>().is_ok_and(|port| port != 0);
-        if host.is_empty() || !port_is_one || address.len() > EGRESS_ADDRESS_SIZE_MAX {
-            return Err(BAD);
-        }
-        egress.insert(name, address);
-    }
-    Ok(egress)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::destination::Issuers;
+    use chancery_wire::{Authority, EgressName};
 
     const GOOD: &str = r#"{"version":1,"listen":"127.0.0.1:8443","status_listen":"[::1]:0",
         "runtime_ingress":"ingress.sock","host_socket":"host.sock","store":"store.sqlite3",
         "egress":{"witness-1":"127.0.0.1:1234","crl":"crl.example:80"},
+        "issuers":{"id.example:443":"127.0.0.1:8444"},
         "blobs":{"configuration":"configuration.json","release_policy":"release-policy.json"},
         "published_deployment":"deployment.json","connections_max":4096}"#;
 
@@ -252,10 +202,15 @@ mod tests {
         let config = Config::parse(GOOD.as_bytes()).unwrap();
         assert_eq!(config.listen, "127.0.0.1:8443".parse().unwrap());
         assert_eq!(config.status_listen.port(), 0);
-        assert_eq!(config.egress.len(), 2);
+        let Destinations { egress, issuers } = config.destinations;
+        assert_eq!(egress.len(), 2);
+        assert_eq!(egress[&EgressName::new("crl").unwrap()], "crl.example:80");
+        let Issuers::Only(known) = issuers else {
+            panic!("{issuers:?}")
+        };
         assert_eq!(
-            config.egress[&EgressName::new("crl").unwrap()],
-            "crl.example:80"
+            known[&Authority::new("id.example:443").unwrap()],
+            "127.0.0.1:8444"
         );
         assert_eq!(config.blobs.collateral, None);
         assert_eq!(config.connections_max, 4096);
@@ -274,6 +229,13 @@ mod tests {
         malformed(r#""version":1,"#, r#""version":1,"version":1,"#);
         malformed(r#""store":"store.sqlite3","#, "");
         malformed(r#""crl":"#, r#""witness-1":"#);
+        malformed(
+            r#"{"id.example:443":"#,
+            r#"{"id.example:443":"a:1","id.example:443":"#,
+        );
+        malformed(r#"{"id.example:443":"127.0.0.1:8444"}"#, r#""none""#);
+        malformed(r#"{"id.example:443":"127.0.0.1:8444"}"#, "true");
+        malformed(r#""issuers":{"id.example:443":"127.0.0.1:8444"},"#, "");
         malformed(r#""configuration":"#, r#""policy":"x","configuration":"#);
         malformed("4096}", "4096} x");
         malformed("4096", "\"4096\"");
@@ -294,6 +256,29 @@ mod tests {
         refused("127.0.0.1:1234", "127.0.0.1", "egress");
         refused("127.0.0.1:1234", "127.0.0.1:0", "egress");
         refused("127.0.0.1:1234", ":1234", "egress");
+        refused("id.example:443", "id.example", "issuers");
+        refused("id.example:443", "ID.example:443", "issuers");
+        refused("127.0.0.1:8444", "127.0.0.1", "issuers");
+    }
+
+    #[test]
+    fn bounds_the_number_of_destinations() {
+        let of = |member: &str, name: &str, count: usize| {
+            let all: Vec<String> = (0..count)
+                .map(|number| format!(r#""{}":"a:1""#, name.replace('N', &number.to_string())))
+                .collect();
+            let mut config: serde_json::Value = serde_json::from_str(GOOD).unwrap();
+            config[member] = serde_json::from_str(&format!("{{{}}}", all.join(","))).unwrap();
+            Config::parse(config.to_string().as_bytes()).is_ok()
+        };
+        assert!(of("egress", "nN", 256) && !of("egress", "nN", 257));
+        assert!(of("issuers", "nN:1", 256) && !of("issuers", "nN:1", 257));
+    }
+
+    #[test]
+    fn any_issuer_may_be_allowed() {
+        let any = changed(r#"{"id.example:443":"127.0.0.1:8444"}"#, r#""any""#).unwrap();
+        assert_eq!(any.destinations.issuers, Issuers::Any);
     }
 
     #[test]

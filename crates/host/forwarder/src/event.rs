@@ -13,7 +13,7 @@ pub(crate) enum Event {
     RuntimeAbsent(ErrorKind),
     /// A stream from the runtime broke the protocol and was closed.
     StreamRefused,
-    /// The runtime asked for a destination that the configuration does not name.
+    /// The runtime asked for a destination that the configuration does not name or allow.
     EgressNameUnknown,
     /// A file for the runtime could not be read.
     BlobUnreadable(ErrorKind),
@@ -23,7 +23,7 @@ pub(crate) enum Event {
     StoreFull,
     /// The store failed; the process ends.
     StoreFailed,
-    /// The egress part of the configuration was read again.
+    /// The destinations of the configuration were read again.
     EgressReloaded,
     /// The configuration was to be read again and cannot be used; the old one stays.
     ReloadRefused,

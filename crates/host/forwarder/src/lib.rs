@@ -8,7 +8,7 @@
 //! - it accepts TCP connections and copies their bytes to the runtime and back, parsing nothing;
 //! - it keeps the runtime's sealed records in [`chancery_store`];
 //! - it hands out three files that the runtime checks for itself;
-//! - it opens outbound connections, only to the names in its own configuration;
+//! - it opens outbound connections, only to the names in its own configuration and to the issuers that it allows;
 //! - it answers `/healthz` and `/metrics` on a port of its own, from a closed list of numbers.
 //!
 //! # What this is not
@@ -24,6 +24,7 @@
 
 mod config;
 mod counters;
+mod destination;
 mod error;
 mod event;
 mod files;
@@ -37,5 +38,6 @@ mod stream;
 mod worker;
 
 pub use crate::config::{Blobs, Config, ConfigError};
+pub use crate::destination::{Destinations, Issuers};
 pub use crate::error::HostError;
 pub use crate::server::run;

@@ -15,7 +15,7 @@ const USAGE: &str = "usage: chancery-host --config FILE [--watch-stdin]
 
 Forwards connections to the sealed runtime, keeps its sealed records and opens
 the outbound connections that FILE names. Paths in FILE are relative to the
-current folder. SIGHUP reads the `egress` part of FILE again; SIGTERM ends.
+current folder. SIGHUP reads `egress` and `issuers` of FILE again; SIGTERM ends.
 With --watch-stdin the end of standard input ends it as SIGTERM does, so that it
 cannot outlive whoever holds the other end.
 ";

@@ -1,6 +1,5 @@
 //! Starting, serving and ending.
 
-use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_store::{Store, StoreError};
-use chancery_wire::{Counters, EgressName, Health};
+use chancery_wire::{Counters, Health};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::config::Config;
 use crate::counters::HostCounters;
+use crate::destination::Destinations;
 use crate::error::HostError;
 use crate::event::Event;
 use crate::worker::{self, Job, Worker};
@@ -42,7 +42,7 @@ pub(crate) struct Newest {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) counters: Arc<HostCounters>,
-    pub(crate) egress: watch::Sender<BTreeMap<EgressName, String>>,
+    pub(crate) destinations: watch::Sender<Destinations>,
     pub(crate) newest: watch::Sender<Newest>,
     pub(crate) jobs: Sender<Job>,
 }
@@ -82,7 +82,7 @@ pub fn run(config_path: &Path) -> Result<(), HostError> {
         thread,
     } = worker::start(store, Arc::clone(&counters)).map_err(HostError::System)?;
     let shared = Arc::new(Shared {
-        egress: watch::Sender::new(config.egress.clone()),
+        destinations: watch::Sender::new(config.destinations.clone()),
         newest: watch::Sender::new(Newest {
             stream: 0,
             health: Health::Unreachable,
@@ -195,11 +195,11 @@ fn announce(sockets: &Sockets) -> io::Result<()> {
     output.flush()
 }
 
-/// Reads the egress part of the configuration again; the old one stays if the file cannot be used.
+/// Reads the destinations of the configuration again; the old ones stay if the file cannot be used.
 fn reload(config_path: &Path, shared: &Shared) {
     match Config::load(config_path) {
         Ok(config) => {
-            shared.egress.send_replace(config.egress);
+            shared.destinations.send_replace(config.destinations);
             Event::EgressReloaded.log();
         }
         Err(_) => Event::ReloadRefused.log(),

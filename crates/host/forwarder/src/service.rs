@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chancery_wire::{
-    BlobReply, BlobRequest, EgressName, EgressReply, FRAME_SIZE_MAX, Health, OPEN_SIZE_MAX,
-    StoreFault, StoreReply, StoreRequest, StreamOpen, Telemetry, WireError, encode,
+    BlobReply, BlobRequest, EgressReply, FRAME_SIZE_MAX, Health, OPEN_SIZE_MAX, StoreFault,
+    StoreReply, StoreRequest, StreamOpen, Telemetry, WireError, encode,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
+use crate::destination::{ConnectError, Target};
 use crate::event::Event;
 use crate::files::{read_blob, write_atomically};
 use crate::server::{Newest, Shared};
@@ -100,7 +101,14 @@ async fn serve(stream: UnixStream, shared: &Arc<Shared>) -> Result<(), FrameErro
             )
             .await
         }
-        Some(StreamOpen::Egress { name }) => egress(reader, writer, &name, shared).await,
+        Some(StreamOpen::Egress { name }) => {
+            let target = shared.destinations.borrow().named(&name);
+            egress(reader, writer, target, shared).await
+        }
+        Some(StreamOpen::Issuer { authority }) => {
+            let target = shared.destinations.borrow().issuer(&authority);
+            egress(reader, writer, target, shared).await
+        }
         Some(StreamOpen::Telemetry) => {
             // The runtime hears nothing here; the half stays open so that it sees the host's end.
             let _writer = writer;
@@ -170,23 +178,26 @@ fn encode_reply(reply: &StoreReply) -> Result<Vec<u8>, WireError> {
     }
 }
 
+/// Makes one outbound connection, if its target is allowed, and copies both ways.
 async fn egress(
     reader: Reader,
     mut writer: OwnedWriteHalf,
-    name: &EgressName,
+    target: Option<Target>,
     shared: &Shared,
 ) -> Result<(), FrameError> {
     let counters = &shared.counters;
-    let address = shared.egress.borrow().get(name).cloned();
-    let Some(address) = address else {
-        counters.egress_unknown_name.one();
-        Event::EgressNameUnknown.log();
-        return send(&mut writer, &EgressReply::UnknownName).await;
+    let connected = match target {
+        Some(target) => timeout(EGRESS_CONNECT_TIMEOUT, target.connect()).await,
+        None => Ok(Err(ConnectError::NotAllowed)),
     };
-    let connected = timeout(EGRESS_CONNECT_TIMEOUT, TcpStream::connect(address)).await;
     let mut network = match connected {
         Ok(Ok(network)) => network,
-        Ok(Err(_)) => {
+        Ok(Err(ConnectError::NotAllowed)) => {
+            counters.egress_unknown_name.one();
+            Event::EgressNameUnknown.log();
+            return send(&mut writer, &EgressReply::UnknownName).await;
+        }
+        Ok(Err(ConnectError::Failed)) => {
             counters.egress_refused.one();
             return send(&mut writer, &EgressReply::Refused).await;
         }
@@ -270,7 +281,7 @@ mod tests {
     use crate::counters::HostCounters;
 
     const CONFIG: &str = r#"{"version":1,"listen":"127.0.0.1:0","status_listen":"127.0.0.1:0",
-        "runtime_ingress":"i","host_socket":"h","store":"s","egress":{},
+        "runtime_ingress":"i","host_socket":"h","store":"s","egress":{},"issuers":{},
         "blobs":{"configuration":"c","release_policy":"r"},"published_deployment":"absent/d",
         "connections_max":1}"#;
 
@@ -285,7 +296,7 @@ mod tests {
         Arc::new(Shared {
             config,
             counters: Arc::new(HostCounters::default()),
-            egress: watch::Sender::default(),
+            destinations: watch::Sender::default(),
             newest: watch::Sender::new(newest),
             jobs: mpsc::channel(1).0,
         })

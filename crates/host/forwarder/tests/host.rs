@@ -51,10 +51,18 @@ impl Folder {
     }
 
     fn configure_listening(&self, listen: &str, egress: &Value) {
+        self.configure_fully(listen, egress, &json!({}));
+    }
+
+    fn configure_issuers(&self, issuers: &Value) {
+        self.configure_fully("127.0.0.1:0", &json!({}), issuers);
+    }
+
+    fn configure_fully(&self, listen: &str, egress: &Value, issuers: &Value) {
         let config = json!({
             "version": 1, "listen": listen, "status_listen": "127.0.0.1:0",
             "runtime_ingress": "ingress.sock", "host_socket": "host.sock",
-            "store": "store.sqlite3", "egress": egress,
+            "store": "store.sqlite3", "egress": egress, "issuers": issuers,
             "blobs": {"configuration": "configuration.json", "release_policy": "release-policy.json"},
             "published_deployment": "deployment.json", "connections_max": 64,
         });
@@ -126,6 +134,12 @@ impl Host {
     fn egress(&self, name: &str) -> (EgressReply, Stream) {
         let name = EgressName::new(name).unwrap();
         let mut stream = self.open(&StreamOpen::Egress { name });
+        (stream.receive(), stream)
+    }
+
+    fn issuer(&self, authority: &str) -> (EgressReply, Stream) {
+        let authority = Authority::new(authority).unwrap();
+        let mut stream = self.open(&StreamOpen::Issuer { authority });
         (stream.receive(), stream)
     }
 
@@ -428,6 +442,35 @@ fn opens_only_named_destinations_and_learns_new_addresses_on_a_signal() {
     assert_eq!(status.code(), Some(0));
     assert!(log.contains("event=egress_reloaded"), "{log}");
     assert!(log.contains("event=egress_name_unknown"), "{log}");
+}
+
+#[test]
+fn connects_to_the_issuers_that_the_configuration_allows() {
+    let folder = Folder::new("issuers");
+    let issuer = listen();
+    folder.configure_issuers(&json!({"127.0.0.1:443": address(&issuer)}));
+    let host = Host::start(&folder);
+
+    for refused in ["127.0.0.1:444", "127.0.0.2:443", &address(&issuer)] {
+        assert_eq!(
+            host.issuer(refused).0,
+            EgressReply::UnknownName,
+            "{refused}"
+        );
+    }
+    let (reply, stream) = host.issuer("127.0.0.1:443");
+    assert_eq!(reply, EgressReply::Connected);
+    let mut inside = stream.into_raw();
+    let outside = issuer.accept().unwrap().0;
+    inside.write_all(b"hello").unwrap();
+    assert_eq!(read_some(&outside, 5), b"hello");
+
+    // Where any issuer is allowed, this machine's own addresses still are nobody's.
+    folder.configure_issuers(&json!("any"));
+    host.signal(Signal::HUP);
+    let is_forgotten = |_| host.issuer("127.0.0.1:443").0 == EgressReply::UnknownName;
+    assert!((0..ATTEMPTS_MAX).any(is_forgotten));
+    assert_eq!(host.issuer(&address(&issuer)).0, EgressReply::UnknownName);
 }
 
 fn listen() -> TcpListener {

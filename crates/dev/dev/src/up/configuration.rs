@@ -179,6 +179,7 @@ pub(crate) fn host_json(listen: SocketAddr, witnesses: &[SocketAddr]) -> Vec<u8>
         .with("host_socket", "host.sock")
         .with("store", "store.sqlite3")
         .with("egress", egress)
+        .with("issuers", Object::new())
         .with(
             "blobs",
             Object::new()
