@@ -70,6 +70,29 @@ fn key_record() -> KeyRecord {
     }
 }
 
+fn witnesses() -> Vec<CosignerKey> {
+    (0..3)
+        .map(|n: u8| {
+            let name = std::format!("w{n}.example");
+            CosignerKey::from_seed(&name, &[20 + n; 32]).unwrap()
+        })
+        .collect()
+}
+
+fn empty_leaf() -> EpochLeaf {
+    EpochLeaf {
+        kind: EpochKind::Epoch,
+        epoch: 0,
+        time_ms: TIME_S * 1000,
+        map_root: Digest::ZERO,
+        updates: updates_digest(&[]).0,
+        n_updates: 0,
+        instance_key: Digest([6; 32]),
+        policy_hash: Digest([6; 32]),
+        detail: Vec::new(),
+    }
+}
+
 impl World {
     fn new() -> Self {
         let vrf = SecretKey::from_seed(&[3; 32]).unwrap();
@@ -120,32 +143,13 @@ impl World {
         let state_root = close(&mut state, &mut tree);
         let head = older.next(tree.size(), Digest(tree.root().0));
 
-        let mut map = PrefixTree::new();
-        map.set([0x80; 32], Digest([5; 32])).unwrap();
-        let log_key = SignerKey::from_seed(ORIGIN, &[8; 32]).unwrap();
-        let witnesses: Vec<CosignerKey> = (0..3)
-            .map(|n: u8| {
-                let name = std::format!("w{n}.example");
-                CosignerKey::from_seed(&name, &[20 + n; 32]).unwrap()
-            })
-            .collect();
         let mut world = Self {
-            policy: policy(&witnesses),
-            log_key,
-            witnesses,
+            policy: policy(&witnesses()),
+            log_key: SignerKey::from_seed(ORIGIN, &[8; 32]).unwrap(),
+            witnesses: witnesses(),
             root_log: MerkleTree::new(),
-            leaf: EpochLeaf {
-                kind: EpochKind::Epoch,
-                epoch: 0,
-                time_ms: TIME_S * 1000,
-                map_root: Digest::ZERO,
-                updates: updates_digest(&[]).0,
-                n_updates: 0,
-                instance_key: Digest([6; 32]),
-                policy_hash: Digest([6; 32]),
-                detail: Vec::new(),
-            },
-            map,
+            leaf: empty_leaf(),
+            map: PrefixTree::new(),
             head,
             older,
             state_root,
@@ -155,6 +159,8 @@ impl World {
             vrf,
             record,
         };
+        // Another tenant.
+        world.map.set([0x80; 32], Digest([5; 32])).unwrap();
         world.publish();
         world.publish();
         world
