@@ -171,6 +171,8 @@ pub enum Answer {
     },
     /// Credentials of the tenant, as the head knows them.
     Credentials(Vec<Arc<Credential>>),
+    /// What a signed request reads, as the attested API shows it.
+    Document(Box<chancery_json::Object>),
     /// Entries of the tenant's log.
     Entries(Vec<LoggedEntry>),
 }

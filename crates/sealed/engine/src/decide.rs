@@ -8,6 +8,7 @@ mod authority;
 mod booking;
 mod gate;
 mod groups;
+mod signers;
 mod steps;
 mod users;
 
@@ -73,7 +74,7 @@ pub(crate) fn tenant(
             },
             TenantAct::Signed { name, fresh },
         ) => {
-            let signed = admin::Signed {
+            let signed = signers::Signed {
                 envelope: &envelope,
                 exporter: &exporter,
                 body: &body,

@@ -437,7 +437,8 @@ impl Registry {
                 removed,
             } => self.regroup(*group, added, removed),
             Event::MembershipsParked { user, groups } => {
-                self.parked.extend(groups.iter().map(|group| (*user, *group)));
+                self.parked
+                    .extend(groups.iter().map(|group| (*user, *group)));
             }
             Event::EpochStarted(epoch) => {
                 self.epochs
@@ -482,9 +483,7 @@ impl Registry {
         if let Some(change) = verified {
             self.authority = Some(change.authority().clone());
             for granted in &mut self.delegations {
-                granted.revoked |= !granted
-                    .delegation
-                    .is_signed_by(change.authority().admins());
+                granted.revoked |= !granted.delegation.is_signed_by(change.authority().admins());
             }
         }
     }

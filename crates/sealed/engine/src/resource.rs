@@ -111,4 +111,3 @@ pub struct Credential {
     /// Set by revocation.
     pub revoked: bool,
 }
-

@@ -12,10 +12,10 @@ use chancery_keyset::Keyset;
 use chancery_sealing::SealError;
 
 use crate::chronicle::Chronicle;
+use crate::event::Event;
 use crate::id::ResourceId;
 use crate::journal::Tail;
 use crate::registry::Registry;
-use crate::event::Event;
 use crate::vault::TenantKey;
 
 /// What the runtime holds in secret for one tenant. Shared by the sequencer and the request handlers,

@@ -308,6 +308,7 @@ fn outcome_of(outcome: &Outcome) -> Answer {
                 .collect();
             Object::new().with("entries", list)
         }
+        Outcome::Document(document) => return json(StatusCode::OK, document),
         _ => return failed(&Refusal::Internal.into()),
     };
     json(StatusCode::OK, &body)

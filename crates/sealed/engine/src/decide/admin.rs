@@ -1,25 +1,22 @@
 //! What admins sign: a new tenant, delegations, credentials.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use chancery_authority::{
-    ActName, Admission, Delegation, Expected, Genesis, Scope, ScopeSet, Token, VerifiedAct,
-    verify_act,
-};
+use chancery_authority::{ActName, Admission, Delegation, Genesis, Scope, ScopeSet, Token};
 use chancery_directory::{Digest, EntryType, Opens, Origin, SubjectState, Validity, commit};
-use chancery_dsse::{Envelope, KeyId};
-use chancery_json::{Fields, Limits};
+use chancery_dsse::Envelope;
+use chancery_json::Fields;
 use chancery_sealing::{Entropy as _, Key};
 use sha2::{Digest as _, Sha256};
 
 use super::Settings;
 use super::booking::{Booking, Warrant};
-use crate::event::Event;
+use super::signers::{Signed, Verified, verify};
 use crate::act::{Admit, Answer, LoggedEntry, Refusal, Secret};
+use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::prepare::Draws;
 use crate::records::ActRecord;
@@ -36,13 +33,6 @@ const LABEL_BYTES_MAX: usize = 128;
 const LIVE_CREDENTIALS_MAX: usize = 64;
 /// Most entries in one answer.
 const ENTRIES_MAX: u64 = 1000;
-
-/// A signed request as it arrived.
-pub(super) struct Signed<'a> {
-    pub(super) envelope: &'a Envelope,
-    pub(super) exporter: &'a [u8; 32],
-    pub(super) body: &'a [u8],
-}
 
 /// A tenant that may come into being.
 #[derive(Debug)]
@@ -90,8 +80,7 @@ pub(crate) fn admit<R>(
     let handle = tenant_handle(&genesis.tenant());
     let warrant = Warrant::instance(ledger.instance_handle());
     let envelope: Arc<[u8]> = Arc::from(admit.genesis.to_json());
-    let mut booking =
-        Booking::begin(&mut tenant, now_ms, &warrant, draws, &envelope, Vec::new())?;
+    let mut booking = Booking::begin(&mut tenant, now_ms, &warrant, draws, &envelope, Vec::new())?;
     let vrf_commit = commit("vrf", &booking.opening(Opens::Vrf), &vrf_public);
     booking.entry(EntryType::Genesis, handle, vrf_commit, Digest::ZERO)?;
     booking.event(Event::Genesis(envelope));
@@ -112,7 +101,7 @@ pub(crate) fn admit<R>(
 }
 
 /// The tenant's own handle in its log: its id, then zeros.
-fn tenant_handle(tenant: &chancery_authority::TenantId) -> [u8; 32] {
+pub(super) fn tenant_handle(tenant: &chancery_authority::TenantId) -> [u8; 32] {
     Sha256::new()
         .chain_update(b"chancery/tenant-handle/v1")
         .chain_update(tenant.as_bytes())
@@ -129,20 +118,14 @@ pub(super) fn signed(
     name: ActName,
     fresh: &Key,
 ) -> Outcome {
-    let act = verify(settings, head, now_ms, signed, name)?;
-    let mut fields = Fields::parse(signed.body, &Limits::DOCUMENT)?;
-    let draws = Draws::new(fresh);
-    let warrant = Warrant::evident(
-        Origin::Admins,
-        tenant_handle(&head.secrets.id()),
-        signed.envelope.to_json(),
-    );
+    let (verified, mut fields) = verify(settings, head, now_ms, signed, name)?;
     let desk = Desk {
         settings,
         now_ms,
-        act: &act,
-        warrant,
+        signed,
+        verified: &verified,
     };
+    let draws = Draws::new(fresh);
     match name {
         ActName::DelegationPut => desk.put_delegation(head, draws, fields),
         ActName::DelegationRevoke => {
@@ -180,36 +163,7 @@ fn entries(head: &Tenant, from: u64, count: u64) -> Vec<LoggedEntry> {
         .collect()
 }
 
-fn verify(
-    settings: &Settings,
-    head: &Tenant,
-    now_ms: u64,
-    signed: &Signed<'_>,
-    name: ActName,
-) -> Result<VerifiedAct, Refusal> {
-    let admins = head.registry.authority().ok_or(Refusal::Internal)?.admins();
-    let keys = admins.keys();
-    let last_sequences: BTreeMap<KeyId, u64> = keys
-        .iter()
-        .map(|key| key.id())
-        .map(|id| (id, head.registry.admin_sequence(id.as_bytes())))
-        .filter(|(_, sequence)| *sequence > 0)
-        .collect();
-    let expected = Expected {
-        deployment: settings.deployment,
-        tenant: head.secrets.id(),
-        act: name,
-        keys: &keys,
-        threshold: admins.threshold(),
-        last_sequences: &last_sequences,
-        now_ms,
-        exporter: signed.exporter,
-        body: signed.body,
-    };
-    Ok(verify_act(signed.envelope, &expected)?)
-}
-
-fn hash_member(fields: &mut Fields, name: &'static str) -> Result<[u8; 32], Refusal> {
+pub(super) fn hash_member(fields: &mut Fields, name: &'static str) -> Result<[u8; 32], Refusal> {
     let text = fields.take_str(name)?;
     let mut out = [0; 32];
     hex::decode_to_slice(text, &mut out).map_err(|_hex| Refusal::NotFound)?;
@@ -217,37 +171,37 @@ fn hash_member(fields: &mut Fields, name: &'static str) -> Result<[u8; 32], Refu
 }
 
 /// One verified act under way.
-struct Desk<'a> {
-    settings: &'a Settings,
-    now_ms: u64,
-    act: &'a VerifiedAct,
-    warrant: Warrant,
+pub(super) struct Desk<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) now_ms: u64,
+    pub(super) signed: &'a Signed<'a>,
+    pub(super) verified: &'a Verified,
 }
 
 impl Desk<'_> {
-    fn begin<'h>(
+    /// What stands behind an act that admins signed.
+    pub(super) fn warrant(&self, head: &Tenant) -> Warrant {
+        Warrant::evident(
+            Origin::Admins,
+            tenant_handle(&head.secrets.id()),
+            self.signed.envelope.to_json(),
+        )
+    }
+
+    pub(super) fn begin<'h>(
         &self,
         head: &'h mut Tenant,
         draws: Draws,
         document: &[u8],
     ) -> Result<Booking<'h>, Refusal> {
-        Booking::begin(
-            head,
-            self.now_ms,
-            &self.warrant,
-            draws,
-            document,
-            Vec::new(),
-        )
+        let warrant = self.warrant(head);
+        Booking::begin(head, self.now_ms, &warrant, draws, document, Vec::new())
     }
 
-    /// The sequence numbers that the signers have used now.
-    fn spend(&self, booking: &mut Booking<'_>) {
-        for signer in self.act.signers() {
-            booking.event(Event::AdminSequence {
-                key: *signer.as_bytes(),
-                sequence: self.act.sequence(),
-            });
+    /// Notes the sequence numbers that the signers have used now.
+    pub(super) fn spend(&self, booking: &mut Booking<'_>) {
+        for event in self.verified.spent() {
+            booking.event(event);
         }
     }
 
@@ -351,7 +305,8 @@ impl Desk<'_> {
                         .allows_credential(self.now_ms, scopes, not_after_ms)
             })
             .ok_or(Refusal::CredentialTerms)?;
-        let warrant = self.warrant.clone().by(granted.handle);
+        let actor = granted.handle;
+        let warrant = self.warrant(head).by(actor);
         let token = Token::generate(&mut draws.entropy)?;
         let mut handle = [0; 32];
         draws

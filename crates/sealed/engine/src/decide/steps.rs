@@ -3,9 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use chancery_directory::{
-    Digest, EntryType, GroupDelta, Handle, KeyRecord, KeySource, Opens,
-};
+use chancery_directory::{Digest, EntryType, GroupDelta, Handle, KeyRecord, KeySource, Opens};
 use chancery_keyset::Keyset;
 
 use super::booking::{Booking, boxed};
@@ -221,12 +219,7 @@ impl Booking<'_> {
     pub(super) fn redraw(&mut self, user: &mut User) -> Result<(), Refusal> {
         let version = self.head.key_version(&user.handle).saturating_add(1);
         let (pending, commitment) = self.draw(user.handle, version)?;
-        self.entry(
-            EntryType::KeyRotated,
-            user.handle,
-            commitment,
-            Digest::ZERO,
-        )?;
+        self.entry(EntryType::KeyRotated, user.handle, commitment, Digest::ZERO)?;
         user.custody = Custody::Pending(pending);
         user.proof.key_version = version;
         user.proof.key_index = self.last();
@@ -236,11 +229,7 @@ impl Booking<'_> {
     }
 
     /// A fresh keyset whose private half is sealed for `handle`, and the commitment to its public one.
-    fn draw(
-        &mut self,
-        handle: [u8; 32],
-        version: u32,
-    ) -> Result<(PendingKeyset, Digest), Refusal> {
+    fn draw(&mut self, handle: [u8; 32], version: u32) -> Result<(PendingKeyset, Digest), Refusal> {
         let keyset = match self.head.stock.pop() {
             Some(drawn) => drawn,
             None => Keyset::generate(&mut self.entropy).map_err(|_keyset| Refusal::Internal)?,
@@ -345,12 +334,7 @@ impl Booking<'_> {
         Ok(())
     }
 
-    fn update_group(
-        &mut self,
-        group: Group,
-        profile: bool,
-        renamed: bool,
-    ) -> Result<(), Refusal> {
+    fn update_group(&mut self, group: Group, profile: bool, renamed: bool) -> Result<(), Refusal> {
         if profile {
             let kind = if renamed {
                 EntryType::NameChanged
@@ -374,7 +358,11 @@ impl Booking<'_> {
         removed: Vec<ResourceId>,
     ) -> Result<(), Refusal> {
         let registry = &self.head.registry;
-        let handle = registry.groups().get(group).ok_or(Refusal::Internal)?.handle;
+        let handle = registry
+            .groups()
+            .get(group)
+            .ok_or(Refusal::Internal)?
+            .handle;
         let joins = granted(registry, &added).next().is_some();
         let leaves = counting(registry, group, &removed).next().is_some();
         self.event(Event::GroupMembers {
