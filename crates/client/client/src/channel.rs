@@ -205,7 +205,7 @@ async fn exchange_once(
     Ok((parts.io.into_inner(), response))
 }
 
-fn handshake_error(error: io::Error) -> ClientError {
+pub(crate) fn handshake_error(error: io::Error) -> ClientError {
     let tls = error
         .get_ref()
         .and_then(|source| source.downcast_ref::<rustls::Error>());

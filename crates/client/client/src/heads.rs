@@ -7,6 +7,7 @@
 
 use core::error::Error as StdError;
 use core::fmt;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,11 +15,36 @@ use std::path::{Path, PathBuf};
 use chancery_json::{Fields, Limits, Object};
 use chancery_session::RememberedHead;
 
-/// The only version of the file.
-const FILE_VERSION: u64 = 1;
+/// The version of the file that is written. Version 1, which is still read, had no tenants.
+const FILE_VERSION: u64 = 2;
 
-/// Largest file in bytes; what this module writes is below 300.
-const FILE_SIZE_MAX: u64 = 4096;
+/// Largest file in bytes; [`TENANTS_MAX`] tenants take less.
+const FILE_SIZE_MAX: u64 = 1024 * 1024;
+
+/// Most tenants whose heads are remembered: a person belongs to a few, an auditor to some.
+const TENANTS_MAX: usize = 4096;
+
+/// What a client has seen of one tenant's log: the head that a verified proof named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever remembers a head must name every member"
+)]
+pub struct RememberedTenant {
+    /// How many heads the tenant has had, this one included.
+    pub version: u64,
+    /// Leaves of its log.
+    pub size: u64,
+    /// Chain over all its heads.
+    pub chain: [u8; 32],
+}
+
+impl RememberedTenant {
+    /// Whether `next` may follow: later and larger, or the very same.
+    fn allows(&self, next: &Self) -> bool {
+        next == self || (next.version > self.version && next.size > self.size)
+    }
+}
 
 /// Why remembered heads cannot be used.
 #[derive(Debug)]
@@ -49,6 +75,17 @@ pub enum HeadsError {
         /// What was offered.
         offered: RememberedHead,
     },
+    /// A tenant's new head does not lie ahead, or is another one of the same version.
+    TenantNotForward {
+        /// What is remembered.
+        remembered: RememberedTenant,
+        /// What was offered.
+        offered: RememberedTenant,
+    },
+    /// A tenant's head cannot be remembered before the deployment's.
+    HeadFirst,
+    /// More tenants than are remembered in one file.
+    TooManyTenants,
 }
 
 impl fmt::Display for HeadsError {
@@ -70,6 +107,19 @@ impl fmt::Display for HeadsError {
                  offered size {} under policy {}",
                 remembered.size, remembered.policy_version, offered.size, offered.policy_version
             ),
+            Self::TenantNotForward {
+                remembered,
+                offered,
+            } => write!(
+                f,
+                "the tenant's log went backwards or was rewritten: remembered head {} of size {}, \
+                 offered head {} of size {}",
+                remembered.version, remembered.size, offered.version, offered.size
+            ),
+            Self::HeadFirst => f.write_str("nothing is remembered of the deployment yet"),
+            Self::TooManyTenants => {
+                write!(f, "no more than {TENANTS_MAX} tenants are remembered")
+            }
         }
     }
 }
@@ -78,7 +128,12 @@ impl StdError for HeadsError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::Malformed { .. } | Self::OtherDeployment { .. } | Self::NotForward { .. } => None,
+            Self::Malformed { .. }
+            | Self::OtherDeployment { .. }
+            | Self::NotForward { .. }
+            | Self::TenantNotForward { .. }
+            | Self::HeadFirst
+            | Self::TooManyTenants => None,
         }
     }
 }
@@ -120,15 +175,19 @@ impl HeadStore {
             .open(&lock_path)
             .map_err(|source| io_error(&lock_path, source))?;
         lock.lock().map_err(|source| io_error(&lock_path, source))?;
-        let remembered = self.read()?;
+        let (remembered, tenants) = match self.read()? {
+            Some(memory) => (Some(memory.head), memory.tenants),
+            None => (None, BTreeMap::new()),
+        };
         Ok(LockedHeads {
             store: self.clone(),
             remembered,
+            tenants,
             _lock: lock,
         })
     }
 
-    fn read(&self) -> Result<Option<RememberedHead>, HeadsError> {
+    fn read(&self) -> Result<Option<Memory>, HeadsError> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -138,7 +197,7 @@ impl HeadStore {
         file.take(FILE_SIZE_MAX)
             .read_to_end(&mut text)
             .map_err(|source| io_error(&self.path, source))?;
-        let (deployment_id, head) = parse(&text).ok_or_else(|| HeadsError::Malformed {
+        let (deployment_id, memory) = parse(&text).ok_or_else(|| HeadsError::Malformed {
             path: self.path.clone(),
         })?;
         if deployment_id != self.deployment_id {
@@ -146,16 +205,16 @@ impl HeadStore {
                 path: self.path.clone(),
             });
         }
-        Ok(Some(head))
+        Ok(Some(memory))
     }
 
     /// Writes beside the file, makes the bytes durable, then replaces the file and makes the
     /// replacement durable.
-    fn write(&self, head: &RememberedHead) -> Result<(), HeadsError> {
+    fn write(&self, head: &RememberedHead, tenants: &Tenants) -> Result<(), HeadsError> {
         let new_path = with_suffix(&self.path, ".new");
         let result = (|| {
             let mut file = File::create(&new_path)?;
-            file.write_all(&to_json(&self.deployment_id, head))?;
+            file.write_all(&to_json(&self.deployment_id, head, tenants))?;
             file.sync_all()?;
             fs::rename(&new_path, &self.path)?;
             match self.path.parent() {
@@ -172,6 +231,7 @@ impl HeadStore {
 pub struct LockedHeads {
     store: HeadStore,
     remembered: Option<RememberedHead>,
+    tenants: Tenants,
     _lock: File,
 }
 
@@ -203,42 +263,116 @@ impl LockedHeads {
                 return Ok(());
             }
         }
-        self.store.write(&offered)?;
+        self.store.write(&offered, &self.tenants)?;
         self.remembered = Some(offered);
+        Ok(())
+    }
+
+    /// What is remembered of a tenant's log; `None` the first time.
+    #[must_use]
+    pub fn tenant(&self, tenant: &[u8; 16]) -> Option<&RememberedTenant> {
+        self.tenants.get(tenant)
+    }
+
+    /// Remembers a tenant's head, which the caller has verified under a head of the deployment.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadsError::TenantNotForward`], [`HeadsError::HeadFirst`] or [`HeadsError::TooManyTenants`],
+    /// the file then being untouched; [`HeadsError::Io`] if it cannot be written.
+    pub fn advance_tenant(
+        &mut self,
+        tenant: [u8; 16],
+        offered: RememberedTenant,
+    ) -> Result<(), HeadsError> {
+        let head = self.remembered.ok_or(HeadsError::HeadFirst)?;
+        match self.tenants.get(&tenant) {
+            Some(&remembered) if !remembered.allows(&offered) => {
+                return Err(HeadsError::TenantNotForward {
+                    remembered,
+                    offered,
+                });
+            }
+            Some(&remembered) if remembered == offered => return Ok(()),
+            None if self.tenants.len() >= TENANTS_MAX => return Err(HeadsError::TooManyTenants),
+            _ => {}
+        }
+        let mut tenants = self.tenants.clone();
+        tenants.insert(tenant, offered);
+        self.store.write(&head, &tenants)?;
+        self.tenants = tenants;
         Ok(())
     }
 }
 
-fn to_json(deployment_id: &[u8; 32], head: &RememberedHead) -> Vec<u8> {
-    let mut json = Object::with_capacity(5)
+type Tenants = BTreeMap<[u8; 16], RememberedTenant>;
+
+/// Everything that the file holds besides whose it is.
+struct Memory {
+    head: RememberedHead,
+    tenants: Tenants,
+}
+
+fn to_json(deployment_id: &[u8; 32], head: &RememberedHead, tenants: &Tenants) -> Vec<u8> {
+    let tenants = tenants.iter().fold(Object::new(), |all, (tenant, seen)| {
+        let seen = Object::with_capacity(3)
+            .with("version", seen.version)
+            .with("size", seen.size)
+            .with("chain", hex::encode(seen.chain));
+        all.with(&hex::encode(tenant), seen)
+    });
+    let mut json = Object::with_capacity(6)
         .with("version", FILE_VERSION)
         .with("deployment_id", hex::encode(deployment_id))
         .with("size", head.size)
         .with("root", hex::encode(head.root))
         .with("policy_version", head.policy_version)
+        .with("tenants", tenants)
         .to_bytes();
     json.push(b'\n');
     json
 }
 
-fn parse(text: &[u8]) -> Option<([u8; 32], RememberedHead)> {
+fn parse(text: &[u8]) -> Option<([u8; 32], Memory)> {
     let mut fields = Fields::parse(text, &Limits::DOCUMENT).ok()?;
     let version = fields.take_u64("version").ok()?;
-    let deployment_id = digest(&fields.take_str("deployment_id").ok()?)?;
+    let deployment_id = digits(&fields.take_str("deployment_id").ok()?)?;
     let head = RememberedHead {
         size: fields.take_u64("size").ok()?,
-        root: digest(&fields.take_str("root").ok()?)?,
+        root: digits(&fields.take_str("root").ok()?)?,
         policy_version: fields.take_u64("policy_version").ok()?,
     };
+    let tenants = match version {
+        1 => Tenants::new(),
+        FILE_VERSION => parse_tenants(fields.take_object("tenants").ok()?)?,
+        _ => return None,
+    };
     fields.finish().ok()?;
-    (version == FILE_VERSION).then_some((deployment_id, head))
+    Some((deployment_id, Memory { head, tenants }))
 }
 
-fn digest(text: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    hex::decode_to_slice(text, &mut digest).ok()?;
-    // One digest has one spelling.
-    (hex::encode(digest) == text).then_some(digest)
+fn parse_tenants(fields: Fields) -> Option<Tenants> {
+    fields
+        .take_rest()
+        .into_iter()
+        .map(|(tenant, element)| {
+            let mut fields = element.into_fields().ok()?;
+            let seen = RememberedTenant {
+                version: fields.take_u64("version").ok()?,
+                size: fields.take_u64("size").ok()?,
+                chain: digits(&fields.take_str("chain").ok()?)?,
+            };
+            fields.finish().ok()?;
+            Some((digits(&tenant)?, seen))
+        })
+        .collect()
+}
+
+fn digits<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    // One value has one spelling.
+    (hex::encode(bytes) == text).then_some(bytes)
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -328,6 +462,98 @@ mod tests {
         }
     }
 
+    fn seen(version: u64, size: u64, chain: u8) -> RememberedTenant {
+        RememberedTenant {
+            version,
+            size,
+            chain: [chain; 32],
+        }
+    }
+
+    #[test]
+    fn remembers_each_tenants_newest_head_beside_the_deployments() {
+        let folder = Folder::new();
+        let store = folder.store();
+        let advance = |tenant: u8, offered| {
+            let mut heads = folder.store().lock().unwrap();
+            heads.advance_tenant([tenant; 16], offered)
+        };
+        assert!(matches!(
+            advance(1, seen(1, 2, 1)),
+            Err(HeadsError::HeadFirst)
+        ));
+        store.lock().unwrap().advance(heads(1, 1, 1)).unwrap();
+        for next in [seen(1, 2, 1), seen(1, 2, 1), seen(3, 9, 3)] {
+            advance(1, next).unwrap();
+            assert_eq!(store.lock().unwrap().tenant(&[1; 16]), Some(&next));
+        }
+        advance(2, seen(1, 1, 7)).unwrap();
+        store.lock().unwrap().advance(heads(2, 2, 1)).unwrap();
+        let locked = store.lock().unwrap();
+        assert_eq!(locked.remembered(), Some(&heads(2, 2, 1)));
+        assert_eq!(locked.tenant(&[1; 16]), Some(&seen(3, 9, 3)));
+        assert_eq!(locked.tenant(&[2; 16]), Some(&seen(1, 1, 7)));
+        assert_eq!(locked.tenant(&[3; 16]), None);
+    }
+
+    #[test]
+    fn refuses_a_tenants_head_that_does_not_lie_ahead() {
+        let folder = Folder::new();
+        let mut locked = folder.store().lock().unwrap();
+        locked.advance(heads(1, 1, 1)).unwrap();
+        locked.advance_tenant([1; 16], seen(3, 9, 3)).unwrap();
+        for backwards in [
+            seen(2, 9, 3),
+            seen(2, 8, 2),
+            seen(3, 9, 4),
+            seen(3, 10, 3),
+            seen(4, 9, 4),
+            seen(4, 8, 4),
+        ] {
+            let refused = locked.advance_tenant([1; 16], backwards);
+            assert!(
+                matches!(refused, Err(HeadsError::TenantNotForward { .. })),
+                "{backwards:?}"
+            );
+        }
+        drop(locked);
+        let locked = folder.store().lock().unwrap();
+        assert_eq!(locked.tenant(&[1; 16]), Some(&seen(3, 9, 3)));
+    }
+
+    #[test]
+    fn remembers_a_bounded_number_of_tenants() {
+        let folder = Folder::new();
+        let mut locked = folder.store().lock().unwrap();
+        locked.advance(heads(1, 1, 1)).unwrap();
+        for number in 0..u64::try_from(TENANTS_MAX).unwrap() {
+            let mut tenant = [0; 16];
+            tenant[..8].copy_from_slice(&number.to_be_bytes());
+            locked.tenants.insert(tenant, seen(u64::MAX, u64::MAX, 1));
+        }
+        let refused = locked.advance_tenant([1; 16], seen(1, 1, 1));
+        assert!(matches!(refused, Err(HeadsError::TooManyTenants)));
+        // As many as are allowed are also read back.
+        locked.advance(heads(2, 2, 1)).unwrap();
+        drop(locked);
+        let locked = folder.store().lock().unwrap();
+        assert_eq!(locked.tenants.len(), TENANTS_MAX);
+    }
+
+    #[test]
+    fn reads_a_file_from_before_tenants_were_remembered() {
+        let folder = Folder::new();
+        let store = folder.store();
+        store.lock().unwrap().advance(heads(1, 1, 1)).unwrap();
+        let text = fs::read_to_string(&store.path).unwrap();
+        let older = text
+            .replace("\"version\":2", "\"version\":1")
+            .replace(",\"tenants\":{}", "");
+        assert_ne!(text, older);
+        fs::write(&store.path, older).unwrap();
+        assert_eq!(store.lock().unwrap().remembered(), Some(&heads(1, 1, 1)));
+    }
+
     #[test]
     fn refuses_a_file_of_another_deployment() {
         let folder = Folder::new();
@@ -346,9 +572,13 @@ mod tests {
         for bad in [
             String::new(),
             "{}".to_owned(),
-            good.replace("\"version\":1,", ""),
-            good.replace("\"version\":1,", "\"version\":2,"),
-            good.replace("\"version\":1,", "\"version\":1,\"other\":1,"),
+            good.replace("\"version\":2,", ""),
+            good.replace("\"version\":2,", "\"version\":3,"),
+            good.replace("\"version\":2,", "\"version\":1,"),
+            good.replace("\"version\":2,", "\"version\":2,\"other\":1,"),
+            good.replace("\"tenants\":{}", "\"tenants\":{\"00\":{}}"),
+            good.replace("\"tenants\":{}", "\"tenants\":[]"),
+            good.replace(",\"tenants\":{}", ""),
             good.replace("abab", "ABAB"),
             good.replace("abab", "ab"),
             good.replace("\"size\":1", "\"size\":-1"),
@@ -367,7 +597,7 @@ mod tests {
         let folder = Folder::new();
         let store = folder.store();
         store.lock().unwrap().advance(heads(1, 1, 1)).unwrap();
-        fs::write(with_suffix(&store.path, ".new"), b"{\"version\":1,\"dep").unwrap();
+        fs::write(with_suffix(&store.path, ".new"), b"{\"version\":2,\"dep").unwrap();
         assert_eq!(store.lock().unwrap().remembered(), Some(&heads(1, 1, 1)));
         store.lock().unwrap().advance(heads(2, 2, 1)).unwrap();
         assert_eq!(store.lock().unwrap().remembered(), Some(&heads(2, 2, 1)));

@@ -41,6 +41,7 @@ mod heads;
 mod http;
 pub mod limits;
 mod tiles;
+mod web;
 
 pub use chancery_session::{AttestedSession, Deployment, ProofMode};
 pub use checklist::{Checklist, Row};
@@ -49,5 +50,6 @@ pub use connection::{ACT_EXPORTER_LABEL, AttestedConnection};
 pub use connector::{ATTEST_PATH, Attempt, Connector};
 pub use endpoint::Endpoint;
 pub use error::{ClientError, Step};
-pub use heads::{HeadStore, HeadsError, LockedHeads};
+pub use heads::{HeadStore, HeadsError, LockedHeads, RememberedTenant};
 pub use http::{Request, Response};
+pub use web::WebClient;

@@ -18,6 +18,12 @@ pub const RESPONSE_TIME_MAX: Duration = Duration::from_secs(60);
 /// Largest response body in bytes after appraisal: one page of log entries with their bodies.
 pub const RESPONSE_SIZE_MAX: usize = 16 * 1024 * 1024;
 
+/// Longest wait for an answer of somebody who is no runtime.
+pub const WEB_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Largest answer of somebody who is no runtime, in bytes: an identity provider's key set.
+pub const WEB_RESPONSE_SIZE_MAX: usize = 256 * 1024;
+
 /// Largest request body in bytes: a signed act with a large delegation is far below.
 pub const REQUEST_SIZE_MAX: usize = 1024 * 1024;
 
