@@ -18,8 +18,25 @@ pub(crate) struct Pids {
     pub(crate) runtime: u32,
     /// The emulated secure processor.
     pub(crate) emulated_sp: u32,
+    /// The identity provider.
+    pub(crate) issuer: u32,
     /// The witnesses, the first one first.
     pub(crate) witnesses: Vec<u32>,
+}
+
+/// The identity provider of a running service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReadyIssuer {
+    /// Its name and address.
+    pub(crate) url: String,
+    /// Its one client.
+    pub(crate) client_id: String,
+    /// The certificate that its clients trust, PEM.
+    pub(crate) ca_file: PathBuf,
+    /// The one password of everybody, if there is one.
+    pub(crate) password: Option<String>,
+    /// Where a test tells it to change keys or to lie.
+    pub(crate) control: String,
 }
 
 /// The tenant of a running service.
@@ -50,6 +67,8 @@ pub(crate) struct Ready {
     pub(crate) tee: String,
     /// The store's file.
     pub(crate) store: PathBuf,
+    /// The identity provider.
+    pub(crate) issuer: ReadyIssuer,
     /// The processes.
     pub(crate) pids: Pids,
     /// The host's metrics.
@@ -65,6 +84,7 @@ impl Ready {
     /// The file's bytes.
     pub(crate) fn to_json(&self) -> Vec<u8> {
         let path = |path: &Path| path.display().to_string();
+        let password = self.issuer.password.as_deref();
         let witnesses = self.pids.witnesses.iter();
         let witnesses: Vec<Value> = witnesses.map(|pid| u64::from(*pid).into()).collect();
         let pids = Object::new()
@@ -72,6 +92,7 @@ impl Ready {
             .with("host", u64::from(self.pids.host))
             .with("runtime", u64::from(self.pids.runtime))
             .with("emulated_sp", u64::from(self.pids.emulated_sp))
+            .with("issuer", u64::from(self.pids.issuer))
             .with("witnesses", witnesses);
         let mut object = Object::new().with("base", self.base.as_str());
         if let Some(tenant) = &self.tenant {
@@ -90,7 +111,11 @@ impl Ready {
             .with("data_dir", path(&self.data_folder))
             .with("tee", self.tee.as_str())
             .with("store", path(&self.store))
-            .with("oidc_issuer", Value::Null)
+            .with("oidc_issuer", self.issuer.url.as_str())
+            .with("oidc_client_id", self.issuer.client_id.as_str())
+            .with("oidc_ca_file", path(&self.issuer.ca_file))
+            .with("oidc_password", password.map_or(Value::Null, Value::from))
+            .with("oidc_control", self.issuer.control.as_str())
             .with("pids", pids)
             .with("metrics", self.metrics.as_str())
             .to_bytes();
@@ -123,8 +148,10 @@ impl Ready {
         };
         // It follows from base and tenant.
         text("scim_base")?;
-        // There is none until members can claim accounts.
-        fields.take("oidc_issuer")?;
+        let password = match fields.take("oidc_password")?.into_value() {
+            Value::String(password) => Some(password),
+            _ => None,
+        };
         let mut pids = fields.take_object("pids")?;
         let witnesses = pids.take_array("witnesses")?.into_iter();
         let ready = Self {
@@ -135,11 +162,19 @@ impl Ready {
             data_folder: fields.take_str("data_dir")?.into(),
             tee: fields.take_str("tee")?,
             store: fields.take_str("store")?.into(),
+            issuer: ReadyIssuer {
+                url: fields.take_str("oidc_issuer")?,
+                client_id: fields.take_str("oidc_client_id")?,
+                ca_file: fields.take_str("oidc_ca_file")?.into(),
+                password,
+                control: fields.take_str("oidc_control")?,
+            },
             pids: Pids {
                 up: pid(pids.take_u64("up")?),
                 host: pid(pids.take_u64("host")?),
                 runtime: pid(pids.take_u64("runtime")?),
                 emulated_sp: pid(pids.take_u64("emulated_sp")?),
+                issuer: pid(pids.take_u64("issuer")?),
                 witnesses: witnesses
                     .map(|witness| Ok(pid(witness.into_u64()?)))
                     .collect::<Result<_, Error>>()?,
@@ -174,11 +209,19 @@ mod tests {
             data_folder: "/d".into(),
             tee: "process".into(),
             store: "/d/host/store.sqlite3".into(),
+            issuer: ReadyIssuer {
+                url: "https://localhost:20001".into(),
+                client_id: "c".into(),
+                ca_file: "/d/issuer/ca.pem".into(),
+                password: Some("p".into()),
+                control: "http://127.0.0.1:2/x".into(),
+            },
             pids: Pids {
                 up: 1,
                 host: 2,
                 runtime: 3,
                 emulated_sp: 4,
+                issuer: 9,
                 witnesses: vec![5, 6, 7, 8],
             },
             metrics: "http://127.0.0.1:1/metrics".into(),
@@ -195,8 +238,10 @@ mod tests {
                 r#""scim_base":"https://localhost:8443/t/demo/scim/v2","scim_token":"t","#,
                 r#""ca_file":"/d/ca.pem","deployment_file":"/d/deployment.json","#,
                 r#""admin_dir":"/d/admin/demo","data_dir":"/d","tee":"process","#,
-                r#""store":"/d/host/store.sqlite3","oidc_issuer":null,"#,
-                r#""pids":{"up":1,"host":2,"runtime":3,"emulated_sp":4,"witnesses":[5,6,7,8]},"#,
+                r#""store":"/d/host/store.sqlite3","oidc_issuer":"https://localhost:20001","#,
+                r#""oidc_client_id":"c","oidc_ca_file":"/d/issuer/ca.pem","#,
+                r#""oidc_password":"p","oidc_control":"http://127.0.0.1:2/x","#,
+                r#""pids":{"up":1,"host":2,"runtime":3,"emulated_sp":4,"issuer":9,"witnesses":[5,6,7,8]},"#,
                 r#""metrics":"http://127.0.0.1:1/metrics"}"#,
                 "\n"
             )
@@ -209,6 +254,13 @@ mod tests {
             let ready = Ready { tenant, ..ready() };
             assert_eq!(Ready::parse(&ready.to_json()).unwrap(), ready);
         }
+    }
+
+    #[test]
+    fn a_provider_may_have_no_password_for_everybody() {
+        let mut ready = ready();
+        ready.issuer.password = None;
+        assert_eq!(Ready::parse(&ready.to_json()).unwrap(), ready);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod child;
 mod configuration;
+mod greeting;
+mod issuer;
 mod layout;
 mod lock;
 mod programs;

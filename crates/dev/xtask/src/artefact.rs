@@ -7,14 +7,15 @@ use std::fs;
 use std::io::BufRead as _;
 use std::path::Path;
 
-/// Strings that stand in the emulated processor and its anchor, and nowhere else, each with a development program that must contain
+/// Strings that stand in the emulated processor, its anchor and the test issuer, and nowhere else, each with a development program that must contain
 /// it, or else the search for it would prove nothing. (The names of emulated *statements* are known to every client, which must be
 /// able to say what it refuses.)
-const MARKERS: [(&str, &str); 4] = [
+const MARKERS: [(&str, &str); 5] = [
     ("chancery-EMULATED/report-data", "chancery-runtime-dev"),
     ("chancery-EMULATED/roots", "chancery-dev"),
     ("chancery-EMULATED/sp-request", "chancery-runtime-dev"),
     ("chancery-EMULATED/processor", "chancery-emulated-sp"),
+    ("chancery test issuer authority", "chancery-issuer"),
 ];
 
 /// What is shipped. Each must be there and clean.

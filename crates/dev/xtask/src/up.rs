@@ -7,12 +7,13 @@ use crate::Place;
 use crate::step;
 
 /// The programs that `chancery-dev up` starts, and itself: the package of each and the name of its binary.
-pub(crate) const PROGRAMS: [(&str, &str); 5] = [
+pub(crate) const PROGRAMS: [(&str, &str); 6] = [
     ("chancery-dev", "chancery-dev"),
     ("chancery-runtime-dev", "chancery-runtime-dev"),
     ("chancery-emulated-sp", "chancery-emulated-sp"),
     ("chancery-forwarder", "chancery-host"),
     ("chancery-witness", "chancery-witness"),
+    ("chancery-issuer", "chancery-issuer"),
 ];
 
 /// Builds, then replaces this process, so that signals and the exit status are those of `chancery-dev`.

@@ -29,6 +29,8 @@ const GRACE: Duration = Duration::from_secs(8);
 pub(crate) enum Role {
     /// A witness; the first one is 1.
     Witness(usize),
+    /// The identity provider.
+    Issuer,
     /// The host.
     Host,
     /// The emulated secure processor, which has the runtime as its child.
@@ -39,6 +41,7 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Witness(number) => write!(f, "witness-{number}"),
+            Self::Issuer => f.write_str("issuer"),
             Self::Host => f.write_str("host"),
             Self::Processor => f.write_str("emulated-sp"),
         }

@@ -165,11 +165,21 @@ impl Settled {
     }
 }
 
-/// The host's configuration. `witnesses` are their addresses, the first one first.
-pub(crate) fn host_json(listen: SocketAddr, witnesses: &[SocketAddr]) -> Vec<u8> {
+/// The host's configuration. `witnesses` are their addresses, the first one first; `issuer` is that of
+/// the only identity provider that the host connects to, which is named by its port alone.
+pub(crate) fn host_json(
+    listen: SocketAddr,
+    witnesses: &[SocketAddr],
+    issuer: Option<SocketAddr>,
+) -> Vec<u8> {
     let mut egress = Object::new();
     for (number, address) in (1..).zip(witnesses) {
         egress = egress.with(&witness_egress(number), address.to_string());
+    }
+    let mut issuers = Object::new();
+    if let Some(address) = issuer {
+        let authority = format!("localhost:{}", address.port());
+        issuers = issuers.with(&authority, address.to_string());
     }
     Object::new()
         .with("version", 1_u64)
@@ -179,7 +189,7 @@ pub(crate) fn host_json(listen: SocketAddr, witnesses: &[SocketAddr]) -> Vec<u8>
         .with("host_socket", "host.sock")
         .with("store", "store.sqlite3")
         .with("egress", egress)
-        .with("issuers", Object::new())
+        .with("issuers", issuers)
         .with(
             "blobs",
             Object::new()
@@ -311,6 +321,19 @@ mod tests {
             host_names("2001:db8::1".parse().unwrap()),
             ["localhost", "127.0.0.1", "::1", "2001:db8::1"]
         );
+    }
+
+    #[test]
+    fn the_host_reaches_the_witnesses_and_the_one_issuer() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let listen = address("127.0.0.1:8443");
+        let witnesses = [address("127.0.0.1:1")];
+        let bytes = host_json(listen, &witnesses, Some(address("127.0.0.1:20001")));
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains(r#""egress":{"witness-1":"127.0.0.1:1"}"#));
+        assert!(text.contains(r#""issuers":{"localhost:20001":"127.0.0.1:20001"}"#));
+        let text = String::from_utf8(host_json(listen, &[], None)).unwrap();
+        assert!(text.contains(r#""issuers":{}"#));
     }
 
     #[test]

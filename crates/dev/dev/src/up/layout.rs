@@ -26,6 +26,7 @@ impl Layout {
         let layout = Self { root };
         for name in [
             "host",
+            "issuer",
             "emulated-sp",
             "release",
             "operator",
@@ -68,6 +69,16 @@ impl Layout {
     /// The state of a witness; the first one is 1.
     pub(crate) fn witness(&self, number: usize) -> PathBuf {
         self.root.join(format!("witness-{number}"))
+    }
+
+    /// The identity provider's keys and port.
+    pub(crate) fn issuer(&self) -> PathBuf {
+        self.root.join("issuer")
+    }
+
+    /// Who may log in at the identity provider.
+    pub(crate) fn issuer_accounts(&self) -> PathBuf {
+        self.issuer().join("accounts.json")
     }
 
     /// The logs that all witnesses follow.

@@ -11,6 +11,8 @@ pub(crate) struct Programs {
     pub(crate) host: PathBuf,
     /// `chancery-witness`.
     pub(crate) witness: PathBuf,
+    /// `chancery-issuer`.
+    pub(crate) issuer: PathBuf,
     /// `chancery-emulated-sp`.
     pub(crate) processor: PathBuf,
     /// `chancery-runtime-dev`.
@@ -36,6 +38,7 @@ impl Programs {
         Ok(Self {
             host: program("chancery-host")?,
             witness: program("chancery-witness")?,
+            issuer: program("chancery-issuer")?,
             processor: program("chancery-emulated-sp")?,
             runtime: program("chancery-runtime-dev")?,
         })
@@ -50,7 +53,12 @@ mod tests {
     fn names_the_program_that_is_missing() {
         let folder = tempfile::tempdir().unwrap();
         let own = folder.path().join("chancery-dev");
-        for name in ["chancery-host", "chancery-witness", "chancery-emulated-sp"] {
+        for name in [
+            "chancery-host",
+            "chancery-witness",
+            "chancery-issuer",
+            "chancery-emulated-sp",
+        ] {
             let Err(DevError::ProgramMissing { path }) = Programs::beside(&own) else {
                 panic!("nothing is missing");
             };

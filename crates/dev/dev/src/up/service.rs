@@ -17,9 +17,11 @@ use crate::console::Console;
 use crate::error::DevError;
 use crate::files;
 use crate::http::{Health, health};
-use crate::ready::{Pids, Ready, ReadyTenant, scim_base};
+use crate::ready::{Pids, Ready, ReadyIssuer, ReadyTenant};
 use crate::up::child::Role;
 use crate::up::configuration::{self, Settlement};
+use crate::up::greeting::greet;
+use crate::up::issuer;
 use crate::up::layout::{Layout, WITNESSES};
 use crate::up::programs::Programs;
 use crate::up::publication::{self, Known, pins, published, same_deployment};
@@ -84,15 +86,19 @@ impl<'a> Service<'a> {
         };
         let mut known = self.settle(&keys).await?;
         files::remove(&self.layout.host_file("deployment.json"))?;
+        let password = issuer::password(self.layout)?;
+        self.children.start(Role::Issuer).await?;
         self.children.start(Role::Host).await?;
         known.base = configuration::base(self.children.listen());
         self.children.start(Role::Processor).await?;
         self.serving(&known).await?;
         let deployment = self.pin(&known)?;
         let tenant = self.found(&keys, &known, &deployment).await?;
-        self.write_ready(&deployment, tenant)?;
+        self.write_ready(&deployment, tenant, password)?;
         self.console.done_waiting();
-        self.greet();
+        if let Some(ready) = &self.ready {
+            greet(self.console, ready, self.args.ready_file.as_deref());
+        }
         self.keep(&known).await
     }
 
@@ -297,6 +303,7 @@ impl<'a> Service<'a> {
         self.console.waiting("making the tenant");
         let founder = Founder {
             layout: self.layout,
+            issuer: self.children.issuer()?,
             deployment,
             witness_policy: &known.witness_policy,
             admission_key: &keys.admission,
@@ -314,6 +321,12 @@ impl<'a> Service<'a> {
                 "--demo-domain has no effect: the tenant was made with other domains",
             );
         }
+        if !founded.names_issuer {
+            self.console.say(
+                "notice",
+                "the tenant's genesis names another identity provider than the one that runs here: no account can be claimed",
+            );
+        }
         Ok(Some(founded))
     }
 
@@ -324,6 +337,7 @@ impl<'a> Service<'a> {
             host: pid(Role::Host),
             runtime: self.children.runtime().unwrap_or(0),
             emulated_sp: pid(Role::Processor),
+            issuer: pid(Role::Issuer),
             witnesses: (1..=WITNESSES)
                 .map(|number| pid(Role::Witness(number)))
                 .collect(),
@@ -341,7 +355,9 @@ impl<'a> Service<'a> {
         &mut self,
         deployment: &Deployment,
         tenant: Option<Founded>,
+        password: Option<String>,
     ) -> Result<(), DevError> {
+        let issuer = self.children.issuer()?;
         let ready = Ready {
             base: deployment.base().to_owned(),
             tenant: tenant.map(|tenant| ReadyTenant {
@@ -354,6 +370,13 @@ impl<'a> Service<'a> {
             data_folder: self.layout.root().to_owned(),
             tee: self.args.tee.word().to_owned(),
             store: self.layout.host_file("store.sqlite3"),
+            issuer: ReadyIssuer {
+                url: issuer.url.clone(),
+                client_id: issuer.client_id.clone(),
+                ca_file: issuer.ca_file.clone(),
+                password,
+                control: issuer.control.clone(),
+            },
             pids: self.pids(),
             metrics: self.metrics(),
         };
@@ -362,45 +385,6 @@ impl<'a> Service<'a> {
         }
         self.ready = Some(ready);
         Ok(())
-    }
-
-    /// Says how to use what serves now.
-    fn greet(&self) {
-        let Some(ready) = &self.ready else { return };
-        let mut document = Object::new()
-            .with("event", "ready")
-            .with("message", "The service is ready.")
-            .with("base", ready.base.as_str())
-            .with("ca_file", ready.ca_file.display().to_string())
-            .with(
-                "deployment_file",
-                ready.deployment_file.display().to_string(),
-            )
-            .with("metrics", ready.metrics.as_str());
-        let mut text = format!(
-            "The service is ready.\n  base        {}\n  trust       {}\n  deployment  {}\n  metrics     {}",
-            ready.base,
-            ready.ca_file.display(),
-            ready.deployment_file.display(),
-            ready.metrics
-        );
-        if let Some(tenant) = &ready.tenant {
-            let base = scim_base(&ready.base, &tenant.slug);
-            let token = tenant.admin_folder.join("scim-token");
-            text.push_str(&format!(
-                "\n  SCIM        {base}\n  token in    {}",
-                token.display()
-            ));
-            document = document
-                .with("scim_base", base)
-                .with("token_file", token.display().to_string());
-        }
-        if let Some(path) = &self.args.ready_file {
-            text.push_str(&format!("\n  ready file  {}", path.display()));
-            document = document.with("ready_file", path.display().to_string());
-        }
-        self.console.text(&text);
-        self.console.document(&document);
     }
 
     /// Keeps the service running.
@@ -446,6 +430,9 @@ impl<'a> Service<'a> {
         let Some(ready) = &mut self.ready else {
             return Ok(());
         };
+        if let Ok(issuer) = self.children.issuer() {
+            ready.issuer.control.clone_from(&issuer.control);
+        }
         ready.pids = pids;
         ready.metrics = metrics;
         match &self.args.ready_file {

@@ -1,12 +1,13 @@
 //! The children: started in order, restarted when they die, ended in order.
 
+mod lines;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chancery_json::{Fields, Limits, Object};
-use rustix::process::Signal;
+use chancery_json::Object;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -15,6 +16,7 @@ use crate::error::DevError;
 use crate::files;
 use crate::up::child::{Happening, Launch, Role, Running, What, ending};
 use crate::up::configuration::{host_json, witness_name};
+use crate::up::issuer::IssuerFacts;
 use crate::up::layout::{Layout, WITNESSES};
 use crate::up::programs::Programs;
 
@@ -69,6 +71,7 @@ pub(crate) struct Supervisor<'a> {
     listen: SocketAddr,
     witness_keys: [Option<String>; WITNESSES],
     witness_addresses: [Option<SocketAddr>; WITNESSES],
+    issuer: Option<IssuerFacts>,
     metrics: Option<SocketAddr>,
     runtime: Option<u32>,
 }
@@ -100,6 +103,7 @@ impl<'a> Supervisor<'a> {
             listen,
             witness_keys: [const { None }; WITNESSES],
             witness_addresses: [None; WITNESSES],
+            issuer: None,
             metrics: None,
             runtime: None,
         }
@@ -108,6 +112,13 @@ impl<'a> Supervisor<'a> {
     /// Where the service listens; with the port that the host took if 0 was asked for.
     pub(crate) fn listen(&self) -> SocketAddr {
         self.listen
+    }
+
+    /// What the identity provider said of itself last.
+    pub(crate) fn issuer(&self) -> Result<&IssuerFacts, DevError> {
+        self.issuer.as_ref().ok_or_else(|| DevError::ChildSilent {
+            name: Role::Issuer.to_string(),
+        })
     }
 
     /// The host's own port.
@@ -245,6 +256,11 @@ impl<'a> Supervisor<'a> {
                 arguments.push(self.layout.witness_logs().into());
                 (&self.programs.witness, arguments)
             }
+            Role::Issuer => {
+                let mut arguments = words(&["--control", "--data"]);
+                arguments.push(self.layout.issuer().into());
+                (&self.programs.issuer, arguments)
+            }
             Role::Host => (&self.programs.host, words(&["--config", "host.json"])),
             Role::Processor => {
                 let mut arguments = words(&["launch", "--state"]);
@@ -277,7 +293,8 @@ impl<'a> Supervisor<'a> {
     fn write_host_file(&self) -> Result<(), DevError> {
         // A witness that is down keeps its last address: nobody answers there until it is back.
         let addresses: Vec<SocketAddr> = self.witness_addresses.iter().flatten().copied().collect();
-        let bytes = host_json(self.listen, &addresses);
+        let issuer = self.issuer.as_ref().map(|issuer| issuer.address);
+        let bytes = host_json(self.listen, &addresses, issuer);
         let path = self.layout.host_file("host.json");
         files::write_if_changed(&path, &bytes, files::PUBLIC).map(drop)
     }
@@ -294,7 +311,7 @@ impl<'a> Supervisor<'a> {
                 self.tell_end(&role.to_string(), role, &ending(status));
                 self.schedule(role);
                 match role {
-                    Role::Witness(_) => Change::Nothing,
+                    Role::Witness(_) | Role::Issuer => Change::Nothing,
                     Role::Host | Role::Processor => Change::Lost,
                 }
             }
@@ -334,93 +351,6 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    fn take_line(&mut self, role: Role, line: &str) -> Change {
-        let understood = match role {
-            Role::Witness(number) => self.witness_line(number, line),
-            Role::Host => self.host_line(line),
-            Role::Processor => self.processor_line(role, line),
-        };
-        match understood {
-            Some(Change::Ready(role)) => {
-                if let Some(place) = self.places.get_mut(&role) {
-                    place.is_ready = true;
-                }
-                let pid = self.pid(role).map_or(0, u64::from);
-                let mut members = Object::new()
-                    .with("child", role.to_string())
-                    .with("pid", pid);
-                let mut message = format!("{role} runs as process {pid}");
-                if let (Role::Processor, Some(runtime)) = (role, self.runtime) {
-                    members = members.with("runtime_pid", u64::from(runtime));
-                    message = format!("{message}, the runtime as process {runtime}");
-                }
-                self.console.event("running", &message, &members);
-                Change::Ready(role)
-            }
-            Some(change) => change,
-            // The runtime shares its processor's standard output and may say something of its own.
-            None => Change::Nothing,
-        }
-    }
-
-    fn witness_line(&mut self, number: usize, line: &str) -> Option<Change> {
-        let mut fields = Fields::parse(line.as_bytes(), &Limits::DOCUMENT).ok()?;
-        let key = fields.take_str("vkey").ok()?;
-        let address: SocketAddr = fields.take_str("address").ok()?.parse().ok()?;
-        let index = number.checked_sub(1)?;
-        *self.witness_keys.get_mut(index)? = Some(key);
-        let known = self.witness_addresses.get_mut(index)?.replace(address);
-        if known.is_some_and(|known| known != address) {
-            self.tell_host();
-        }
-        Some(Change::Ready(Role::Witness(number)))
-    }
-
-    /// Gives the host the witnesses' new addresses.
-    fn tell_host(&self) {
-        if let Err(error) = self.write_host_file() {
-            self.console.say("warning", &error.to_string());
-            return;
-        }
-        let host = self.places.get(&Role::Host);
-        // A host that is starting reads the file as it is now.
-        if let Some(running) = host.and_then(|place| place.running.as_ref())
-            && host.is_some_and(|place| place.is_ready)
-        {
-            running.signal(Signal::HUP);
-        }
-    }
-
-    fn host_line(&mut self, line: &str) -> Option<Change> {
-        let mut fields = Fields::parse(line.as_bytes(), &Limits::DOCUMENT).ok()?;
-        let listen = fields.take_str("listen").ok()?.parse().ok()?;
-        let metrics = fields.take_str("metrics").ok()?;
-        let metrics = metrics.strip_prefix("http://")?.strip_suffix("/metrics")?;
-        self.metrics = Some(metrics.parse().ok()?);
-        // The port stays the same when the host is started again.
-        self.listen = listen;
-        Some(Change::Ready(Role::Host))
-    }
-
-    fn processor_line(&mut self, role: Role, line: &str) -> Option<Change> {
-        let mut fields = Fields::parse(line.as_bytes(), &Limits::DOCUMENT).ok()?;
-        let event = fields.take_str("event").ok()?;
-        let pid = u32::try_from(fields.take_u64("runtime_pid").ok()?).ok()?;
-        match event.as_str() {
-            "launched" => {
-                self.runtime = Some(pid);
-                Some(Change::Ready(Role::Processor))
-            }
-            "exited" => {
-                self.runtime = None;
-                let status = fields.take_str("status").ok()?;
-                self.tell_end("the runtime", role, &status);
-                Some(Change::Lost)
-            }
-            _ => None,
-        }
-    }
-
     fn last_log_line(&self, role: Role) -> String {
         let bytes = files::read(&self.layout.log(&role.to_string())).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
@@ -455,6 +385,7 @@ impl<'a> Supervisor<'a> {
         for number in 1..=WITNESSES {
             self.end(Role::Witness(number)).await;
         }
+        self.end(Role::Issuer).await;
     }
 
     /// Starts all witnesses anew, so that they forget the logs that they read.

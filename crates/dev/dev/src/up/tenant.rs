@@ -26,6 +26,7 @@ use crate::error::DevError;
 use crate::files;
 use crate::http::Target;
 use crate::ready::scim_base;
+use crate::up::issuer::IssuerFacts;
 use crate::up::layout::Layout;
 
 /// The tenant's name.
@@ -65,6 +66,8 @@ const LIMITS: BurstLimits = BurstLimits {
 pub(crate) struct Founder<'a> {
     /// The data folder.
     pub(crate) layout: &'a Layout,
+    /// The identity provider that runs beside it.
+    pub(crate) issuer: &'a IssuerFacts,
     /// What is pinned.
     pub(crate) deployment: &'a Deployment,
     /// The witness policy that was agreed on.
@@ -92,6 +95,8 @@ pub(crate) struct Founded {
     pub(crate) steps: Vec<&'static str>,
     /// The tenant's domains.
     pub(crate) domains: BTreeSet<Domain>,
+    /// Whether its genesis names the identity provider that runs beside it.
+    pub(crate) names_issuer: bool,
 }
 
 type Connection = AttestedConnection<EmulatedAnchor>;
@@ -139,6 +144,7 @@ impl Founder<'_> {
             scim_token,
             steps,
             domains: kept.genesis().domains.clone(),
+            names_issuer: kept.genesis().idp.as_ref() == Some(&self.issuer.identity_provider()?),
         })
     }
 
@@ -165,7 +171,7 @@ impl Founder<'_> {
             admins: AdminSet::new(vec![admin], 1)?,
             recovery_key: recovery_key(&folder.join("recovery.key"))?,
             domains: self.domains.clone(),
-            idp: None,
+            idp: Some(self.issuer.identity_provider()?),
             protected_groups: BTreeSet::new(),
             protected_accounts: BTreeSet::new(),
             release_rule: ReleaseRule::FollowDeployment,
