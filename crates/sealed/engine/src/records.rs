@@ -166,6 +166,10 @@ pub(crate) struct ActRecord {
     pub body: Vec<u8>,
     /// What the act rests on, if it is no credential: a signed act, or a claim's evidence.
     pub evidence: Vec<u8>,
+    /// The body of the signed act in the evidence, where it names somebody.
+    pub request: Vec<u8>,
+    /// The document that the entries commit to, if no event holds it.
+    pub document: Vec<u8>,
     /// The encoded log entries.
     pub entries: Vec<Vec<u8>>,
     /// Names that moved.
@@ -185,6 +189,8 @@ impl ActRecord {
             .saturating_add(self.names.len().saturating_mul(65))
             .saturating_add(self.body.len())
             .saturating_add(self.evidence.len())
+            .saturating_add(self.request.len())
+            .saturating_add(self.document.len())
             .saturating_add(64)
     }
 }

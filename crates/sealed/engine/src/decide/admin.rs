@@ -8,12 +8,12 @@ use alloc::vec::Vec;
 use chancery_authority::{ActName, Admission, Delegation, Genesis, Scope, ScopeSet, Token};
 use chancery_directory::{Digest, EntryType, Opens, Origin, SubjectState, Validity, commit};
 use chancery_dsse::Envelope;
-use chancery_json::Fields;
+use chancery_json::{Fields, Object, Value};
 use chancery_sealing::{Entropy as _, Key};
 use sha2::{Digest as _, Sha256};
 
 use super::Settings;
-use super::booking::{Booking, Warrant};
+use super::booking::{Booking, Document, Warrant};
 use super::signers::{Signed, Verified, verify};
 use crate::act::{Admit, Answer, LoggedEntry, Refusal, Secret};
 use crate::event::Event;
@@ -80,7 +80,14 @@ pub(crate) fn admit<R>(
     let handle = tenant_handle(&genesis.tenant());
     let warrant = Warrant::instance(ledger.instance_handle());
     let envelope: Arc<[u8]> = Arc::from(admit.genesis.to_json());
-    let mut booking = Booking::begin(&mut tenant, now_ms, &warrant, draws, &envelope, Vec::new())?;
+    let mut booking = Booking::begin(
+        &mut tenant,
+        now_ms,
+        &warrant,
+        draws,
+        Document::InEvent(&envelope),
+        Vec::new(),
+    )?;
     let vrf_commit = commit("vrf", &booking.opening(Opens::Vrf), &vrf_public);
     booking.entry(EntryType::Genesis, handle, vrf_commit, Digest::ZERO)?;
     booking.event(Event::Genesis(envelope));
@@ -186,13 +193,14 @@ impl Desk<'_> {
             tenant_handle(&head.secrets.id()),
             self.signed.envelope.to_json(),
         )
+        .with_request(self.signed.body)
     }
 
     pub(super) fn begin<'h>(
         &self,
         head: &'h mut Tenant,
         draws: Draws,
-        document: &[u8],
+        document: Document<'_>,
     ) -> Result<Booking<'h>, Refusal> {
         let warrant = self.warrant(head);
         Booking::begin(head, self.now_ms, &warrant, draws, document, Vec::new())
@@ -241,7 +249,7 @@ impl Desk<'_> {
         };
         let subject = *verified.hash();
         let handle = draws.bytes()?;
-        let mut booking = self.begin(head, draws, &paper)?;
+        let mut booking = self.begin(head, draws, Document::InEvent(&paper))?;
         booking.entry(
             EntryType::DelegationGranted,
             handle,
@@ -265,7 +273,7 @@ impl Desk<'_> {
             .find(|granted| granted.delegation.hash() == &hash && !granted.revoked)
             .ok_or(Refusal::NotFound)?;
         let handle = granted.handle;
-        let mut booking = self.begin(head, draws, &[])?;
+        let mut booking = self.begin(head, draws, Document::None)?;
         booking.plain(EntryType::DelegationRevoked, handle)?;
         booking.event(Event::DelegationRevoked { hash });
         self.spend(&mut booking);
@@ -306,6 +314,7 @@ impl Desk<'_> {
             })
             .ok_or(Refusal::CredentialTerms)?;
         let actor = granted.handle;
+        let delegation = *granted.delegation.hash();
         let warrant = self.warrant(head).by(actor);
         let token = Token::generate(&mut draws.entropy)?;
         let mut handle = [0; 32];
@@ -326,7 +335,15 @@ impl Desk<'_> {
             not_before_ms: self.now_ms,
             not_after_ms,
         };
-        let mut booking = Booking::begin(head, self.now_ms, &warrant, draws, &[], Vec::new())?;
+        let document = credential_document(&credential, &delegation);
+        let mut booking = Booking::begin(
+            head,
+            self.now_ms,
+            &warrant,
+            draws,
+            Document::Kept(&document),
+            Vec::new(),
+        )?;
         booking.entry(
             EntryType::TokenIssued,
             handle,
@@ -362,7 +379,7 @@ impl Desk<'_> {
         if state.map(|state| state.state) != Some(SubjectState::Active) {
             return Err(Refusal::Internal);
         }
-        let mut booking = self.begin(head, draws, &[])?;
+        let mut booking = self.begin(head, draws, Document::None)?;
         booking.plain(EntryType::TokenRevoked, handle)?;
         booking.event(Event::CredentialPut(Arc::new(ended)));
         self.spend(&mut booking);
@@ -382,6 +399,20 @@ impl Desk<'_> {
             .filter(|credential| !credential.revoked && self.now_ms < credential.not_after_ms)
             .count()
     }
+}
+
+/// What the entry about a credential commits to.
+pub(super) fn credential_document(credential: &Credential, delegation: &[u8; 32]) -> Vec<u8> {
+    let scopes: Vec<Value> = credential
+        .scopes
+        .iter()
+        .map(|scope| Value::from(&**scope))
+        .collect();
+    Object::new()
+        .with("label", &*credential.label)
+        .with("scopes", scopes)
+        .with("delegation", hex::encode(delegation))
+        .to_bytes()
 }
 
 fn scopes(names: &[String]) -> Result<(Vec<Box<str>>, ScopeSet), Refusal> {

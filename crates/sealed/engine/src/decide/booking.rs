@@ -29,6 +29,7 @@ pub(super) struct Booking<'a> {
     actor: Handle,
     authz_hash: Digest,
     body_commit: Digest,
+    document: Digest,
     record: ActRecord,
     last: u64,
     pub(super) user: Option<Arc<User>>,
@@ -44,6 +45,35 @@ pub(super) struct Warrant {
     pub(super) details: Details,
     /// The evidence itself, whose digest stands in the details.
     pub(super) evidence: Vec<u8>,
+    /// The body of the signed act in the evidence.
+    pub(super) request: Vec<u8>,
+}
+
+/// The document that an act's entries commit to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Document<'a> {
+    /// There is none.
+    None,
+    /// An event of the act holds it.
+    InEvent(&'a [u8]),
+    /// The record keeps it.
+    Kept(&'a [u8]),
+}
+
+impl<'a> Document<'a> {
+    const fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::None => &[],
+            Self::InEvent(bytes) | Self::Kept(bytes) => bytes,
+        }
+    }
+
+    const fn kept(self) -> &'a [u8] {
+        match self {
+            Self::None | Self::InEvent(_) => &[],
+            Self::Kept(bytes) => bytes,
+        }
+    }
 }
 
 impl Warrant {
@@ -57,6 +87,7 @@ impl Warrant {
                 ..Details::new(Origin::Credential)
             },
             evidence: Vec::new(),
+            request: Vec::new(),
         }
     }
 
@@ -69,7 +100,14 @@ impl Warrant {
                 ..Details::new(origin)
             },
             evidence,
+            request: Vec::new(),
         }
+    }
+
+    /// The same, with the request that the evidence signs.
+    pub(super) fn with_request(mut self, request: &[u8]) -> Self {
+        self.request = request.to_vec();
+        self
     }
 
     /// An act of the runtime itself.
@@ -78,6 +116,7 @@ impl Warrant {
             actor,
             details: Details::new(Origin::Runtime),
             evidence: Vec::new(),
+            request: Vec::new(),
         }
     }
 
@@ -95,22 +134,18 @@ impl Warrant {
 }
 
 impl<'a> Booking<'a> {
-    /// Begins an act whose entries commit to `document` (empty for none) and to the changes of groups
-    /// that its steps will make.
+    /// Begins an act whose entries commit to `document` and to the changes of groups that its steps will
+    /// make.
     pub(super) fn begin(
         head: &'a mut Tenant,
         now_ms: u64,
         warrant: &Warrant,
         draws: Draws,
-        document: &[u8],
+        document: Document<'_>,
         groups: Vec<GroupDelta>,
     ) -> Result<Self, Refusal> {
         let details = Details {
-            document: if document.is_empty() {
-                Digest::ZERO
-            } else {
-                Digest(Sha256::digest(document).into())
-            },
+            document: digest_of(document.bytes()),
             groups,
             ..warrant.details.clone()
         };
@@ -123,10 +158,13 @@ impl<'a> Booking<'a> {
             actor: Handle(warrant.actor),
             authz_hash: details.authz_hash(),
             body_commit: commit("body", &opening, &body),
+            document: details.document,
             record: ActRecord {
                 secret: draws.secret,
                 body,
                 evidence: warrant.evidence.clone(),
+                request: warrant.request.clone(),
+                document: document.kept().to_vec(),
                 entries: Vec::new(),
                 names: Vec::new(),
                 events: Vec::new(),
@@ -175,15 +213,14 @@ impl<'a> Booking<'a> {
         self.entry(kind, subject, Digest::ZERO, Digest::ZERO)
     }
 
-    /// An entry that commits to `object`.
-    pub(super) fn with_object(
+    /// An entry that commits to the act's document as its object.
+    pub(super) fn with_document(
         &mut self,
         kind: EntryType,
         subject: [u8; 32],
-        object: &[u8],
     ) -> Result<(), Refusal> {
         let opening = self.opening(Opens::Object(&Handle(subject)));
-        let commitment = commit("object", &opening, object);
+        let commitment = commit("object", &opening, &self.document.0);
         self.entry(kind, subject, Digest::ZERO, commitment)
     }
 
@@ -247,6 +284,14 @@ impl<'a> Booking<'a> {
         }
         self.head.spoilt |= !first;
         Refusal::Internal
+    }
+}
+
+fn digest_of(document: &[u8]) -> Digest {
+    if document.is_empty() {
+        Digest::ZERO
+    } else {
+        Digest(Sha256::digest(document).into())
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::authority::{Caller, Grant};
-use super::booking::{Booking, Warrant};
+use super::booking::{Booking, Document, Warrant};
 use super::steps::deltas;
 use crate::act::Refusal;
 use crate::event::Event;
@@ -29,14 +29,13 @@ pub(super) struct Done {
     pub(super) group: Option<Arc<Group>>,
 }
 
-/// Carries out what a credential asks for. `document` is the resource's canonical document after the act,
-/// empty if there is none.
+/// Carries out what a credential asks for. `document` is the resource's canonical one after the act.
 pub(super) fn carry_out(
     head: &mut Tenant,
     by: &Caller,
     grant: &Grant,
     draws: Draws,
-    document: &[u8],
+    document: Document<'_>,
     steps: Vec<Step>,
 ) -> Result<Done, Refusal> {
     let warrant = Warrant::delegated(grant, by.credential);

@@ -11,6 +11,7 @@ use chancery_scim::{Error, GroupDocument, MemberChange, MemberRef};
 use chancery_sealing::Key;
 
 use super::authority::{Caller, Grant, Need};
+use super::booking::Document;
 use super::expect_version;
 use super::gate::{Done, carry_out};
 use crate::act::{Answer, Refusal, Update};
@@ -63,7 +64,14 @@ pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewGroup) -> Outcome {
             removed: joining.removed,
         });
     }
-    finished(carry_out(head, by, &grant, new.draws, &document, steps)?)
+    finished(carry_out(
+        head,
+        by,
+        &grant,
+        new.draws,
+        Document::InEvent(&document),
+        steps,
+    )?)
 }
 
 fn finished(done: Done) -> Outcome {
@@ -312,7 +320,14 @@ fn change(
         });
     }
     let draws = Draws::new(fresh);
-    finished(carry_out(head, by, &grant, draws, &stored, steps)?)
+    finished(carry_out(
+        head,
+        by,
+        &grant,
+        draws,
+        Document::InEvent(&stored),
+        steps,
+    )?)
 }
 
 fn permitted(
@@ -353,6 +368,6 @@ pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Out
     let grant = by.may(&head.registry, &need)?;
     let steps = alloc::vec![Step::RemoveGroup { group: group.id }];
     let draws = Draws::new(&update.fresh);
-    let done = carry_out(head, by, &grant, draws, &[], steps)?;
+    let done = carry_out(head, by, &grant, draws, Document::None, steps)?;
     Ok((Some(done.record), Answer::Gone { index: done.index }))
 }

@@ -11,6 +11,7 @@ use chancery_scim::{Changed, Error, FoldedName, UserDocument, UserKeys};
 use chancery_sealing::Key;
 
 use super::authority::{Caller, Grant, Need};
+use super::booking::Document;
 use super::expect_version;
 use super::gate::{Done, carry_out};
 use crate::act::{Answer, Refusal, Update};
@@ -69,7 +70,14 @@ pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewUser) -> Outcome {
         user: Box::new(user),
         key_commit: new.keyset.key_commit.0,
     }];
-    finished(carry_out(head, by, &grant, new.draws, &document, steps)?)
+    finished(carry_out(
+        head,
+        by,
+        &grant,
+        new.draws,
+        Document::InEvent(&document),
+        steps,
+    )?)
 }
 
 fn finished(done: Done) -> Outcome {
@@ -181,7 +189,14 @@ fn change(
         parts,
     }];
     let draws = Draws::new(fresh);
-    finished(carry_out(head, by, &grant, draws, &document, steps)?)
+    finished(carry_out(
+        head,
+        by,
+        &grant,
+        draws,
+        Document::InEvent(&document),
+        steps,
+    )?)
 }
 
 /// The delegation that covers every part of the change.
@@ -237,6 +252,6 @@ pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Out
         erase_at_ms: grant.erase_at_ms(by.now_ms),
     }];
     let draws = Draws::new(&update.fresh);
-    let done = carry_out(head, by, &grant, draws, &[], steps)?;
+    let done = carry_out(head, by, &grant, draws, Document::None, steps)?;
     Ok((Some(done.record), Answer::Gone { index: done.index }))
 }
