@@ -327,6 +327,12 @@ impl TenantAuthority {
         &self.admins
     }
 
+    /// The serial of the change that made these the admins; 0 for those of the genesis.
+    #[must_use]
+    pub const fn admins_serial(&self) -> u64 {
+        self.admins_serial
+    }
+
     /// The trusted domains.
     #[must_use]
     pub const fn domains(&self) -> &BTreeSet<Domain> {
