@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use base64ct::{Base64, Encoding as _};
-use chancery_authority::{Act, ActName, Genesis, VerifiedGenesis};
-use chancery_client::{AttestedConnection, Request, Response, now_ms};
+use chancery_authority::{
+    Act, ActName, AdminChange, Delegation, Genesis, TenantAuthority, VerifiedDelegation,
+    VerifiedGenesis,
+};
+use chancery_client::{AttestedConnection, ClientError, Request, Response, now_ms};
 use chancery_dsse::{Envelope, KeyId, SigningKey};
 use chancery_json::{Limits, Object, Value};
 use chancery_verify::Anchor;
@@ -30,8 +33,8 @@ const ANSWER_LIMITS: Limits = Limits {
 pub(crate) struct Tenant {
     /// The genesis, signed by a threshold of its own admins, for this deployment and name.
     pub(crate) genesis: VerifiedGenesis,
-    /// The envelopes of the delegations in force.
-    pub(crate) delegations: Vec<Envelope>,
+    /// Whose signatures count now: the genesis' admins, or those that verified changes lead to.
+    pub(crate) authority: TenantAuthority,
     /// The newest sequence number of each signing key.
     sequences: BTreeMap<KeyId, u64>,
     /// The answer as it came.
@@ -46,24 +49,25 @@ impl Tenant {
     }
 }
 
-/// An appraised connection with a tenant and its admins' keys.
-pub(crate) struct TenantSession<A> {
-    connection: AttestedConnection<A>,
+/// An appraised connection with a tenant and the keys that sign.
+pub(crate) struct TenantSession<'a, S: AnchorSource> {
+    connection: AttestedConnection<S::Anchor>,
+    context: &'a Context,
+    source: &'a S,
     pub(crate) tenant: Tenant,
     keys: Vec<SigningKey>,
 }
 
-impl<A: Anchor> TenantSession<A> {
+impl<'a, S: AnchorSource> TenantSession<'a, S> {
     /// Connects, appraises, and reads the tenant.
-    pub(crate) async fn open<S: AnchorSource<Anchor = A>>(
-        context: &Context,
-        source: &S,
-    ) -> Result<Self, CliError> {
+    pub(crate) async fn open(context: &'a Context, source: &'a S) -> Result<Self, CliError> {
         let keys = context.keys()?;
         let mut connection = context.connect(source).await?;
         let tenant = read_tenant(&mut connection, context).await?;
         Ok(Self {
             connection,
+            context,
+            source,
             tenant,
             keys,
         })
@@ -71,7 +75,37 @@ impl<A: Anchor> TenantSession<A> {
 
     /// Signs an act with every key of the context, sends it, and gives the answer.
     pub(crate) async fn act(&mut self, act: ActName, body: &Object) -> Result<Object, CliError> {
+        answer(&self.exchange(act, body).await?)
+    }
+
+    /// The delegations that the runtime has in force, each signed by a threshold of the admins.
+    pub(crate) async fn delegations(&mut self) -> Result<Vec<VerifiedDelegation>, CliError> {
+        let answer = self.act(ActName::DelegationList, &Object::new()).await?;
+        list(&answer, "delegations")?
+            .iter()
+            .map(|value| {
+                let envelope = Envelope::parse(&value.to_bytes())?;
+                Ok(Delegation::verify(&envelope, &self.tenant.authority)?)
+            })
+            .collect()
+    }
+
+    async fn exchange(&mut self, act: ActName, body: &Object) -> Result<Response, CliError> {
         let body = body.to_bytes();
+        let request = self.signed(act, &body)?;
+        match self.connection.request(request).await {
+            // Nothing was sent. A new connection is appraised anew, and needs a new signature.
+            Err(ClientError::AppraisalExpired) => {
+                self.connection = self.context.connect(self.source).await?;
+                let request = self.signed(act, &body)?;
+                Ok(self.connection.request(request).await?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// A signed act over the connection as it is now.
+    fn signed(&mut self, act: ActName, body: &[u8]) -> Result<Request, CliError> {
         let now_ms = now_ms();
         let last = self
             .keys
@@ -88,7 +122,7 @@ impl<A: Anchor> TenantSession<A> {
             act,
             sequence,
             expires_ms: now_ms.saturating_add(ACT_LIFE_MS),
-            body_sha256: Sha256::digest(&body).into(),
+            body_sha256: Sha256::digest(body).into(),
             exporter: *self.connection.exporter(),
         };
         let keys: Vec<&SigningKey> = self.keys.iter().collect();
@@ -100,16 +134,12 @@ impl<A: Anchor> TenantSession<A> {
             b"{\"act\":".as_slice(),
             &envelope.to_json(),
             b",\"body\":\"",
-            Base64::encode_string(&body).as_bytes(),
+            Base64::encode_string(body).as_bytes(),
             b"\"}",
         ]
         .concat();
         let path = format!("/v1/tenants/{}/acts", genesis.slug);
-        let response = self
-            .connection
-            .request(Request::post_json(&path, request))
-            .await?;
-        answer(&response)
+        Ok(Request::post_json(&path, request))
     }
 }
 
@@ -138,13 +168,7 @@ pub(crate) async fn read_tenant<A: Anchor>(
             });
         }
     }
-    let delegations = whole
-        .get("delegations")
-        .and_then(Value::as_array)
-        .ok_or_else(|| unexpected("delegations"))?
-        .iter()
-        .map(|value| Ok(Envelope::parse(&value.to_bytes())?))
-        .collect::<Result<_, CliError>>()?;
+    let authority = present_authority(&genesis, &whole)?;
     let sequences = whole
         .get("sequences")
         .and_then(Value::as_object)
@@ -155,10 +179,31 @@ pub(crate) async fn read_tenant<A: Anchor>(
         .ok_or_else(|| unexpected("sequences"))?;
     Ok(Tenant {
         genesis,
-        delegations,
+        authority,
         sequences,
         answer: whole,
     })
+}
+
+/// Follows the changes of admins from the genesis on; each must be signed by the admins before it.
+fn present_authority(
+    genesis: &VerifiedGenesis,
+    whole: &Object,
+) -> Result<TenantAuthority, CliError> {
+    let mut authority = genesis.authority();
+    let Some(changes) = whole.get("admin_changes") else {
+        return Ok(authority);
+    };
+    let changes = changes.as_array().ok_or(CliError::AnswerUnexpected {
+        what: "admin_changes",
+    })?;
+    for change in changes {
+        let envelope = Envelope::parse(&change.to_bytes())?;
+        authority = AdminChange::verify(&envelope, &authority)?
+            .authority()
+            .clone();
+    }
+    Ok(authority)
 }
 
 /// A successful answer; a refusal becomes an error in the service's words.
@@ -198,6 +243,26 @@ fn refusal(response: &Response) -> CliError {
 pub(crate) fn text<'a>(answer: &'a Object, name: &'static str) -> Result<&'a str, CliError> {
     let value = answer.get(name).and_then(Value::as_str);
     value.ok_or(CliError::AnswerUnexpected { what: name })
+}
+
+/// A number in an answer.
+pub(crate) fn number(answer: &Object, name: &'static str) -> Result<u64, CliError> {
+    let value = answer.get(name).and_then(Value::as_u64);
+    value.ok_or(CliError::AnswerUnexpected { what: name })
+}
+
+/// A list of texts in an answer.
+pub(crate) fn texts(answer: &Object, name: &'static str) -> Result<Vec<String>, CliError> {
+    list(answer, name)?
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned))
+        .collect::<Option<_>>()
+        .ok_or(CliError::AnswerUnexpected { what: name })
+}
+
+/// The index of the log entry that an act made.
+pub(crate) fn index(answer: &Object) -> Result<u64, CliError> {
+    number(answer, "index")
 }
 
 /// A list member of an answer.

@@ -143,6 +143,11 @@ impl Context {
             .collect()
     }
 
+    /// Whether there is a key to sign with.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.key_paths.is_empty()
+    }
+
     /// The genesis that lies beside the admin's key, if there is one.
     pub(crate) fn genesis_path(&self) -> Option<&Path> {
         self.genesis_path.as_deref()

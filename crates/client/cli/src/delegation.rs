@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use chancery_authority::{
-    ActName, BurstLimits, Delegation, Genesis, ManagedGroups, Mode, OnDelete, Scope, ScopeSet,
-    VerifiedGenesis,
+    ActName, BurstLimits, DELEGATION_PAYLOAD_TYPE, Delegation, Genesis, ManagedGroups, Mode,
+    OnDelete, Pilot, Scope, ScopeSet, VerifiedGenesis,
 };
 use chancery_client::now_ms;
 use chancery_dsse::{Envelope, SigningKey};
@@ -13,15 +13,18 @@ use chancery_json::{Limits, Object, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::AnchorSource;
-use crate::api::{TenantSession, read_tenant};
-use crate::args::{
+use crate::admins::envelope_value;
+use crate::api::TenantSession;
+use crate::args::delegation::{
     DelegationCommand, DelegationNewArgs, DelegationRevokeArgs, DelegationShowArgs,
-    DelegationSignArgs,
+    DelegationSignArgs, LimitArgs, TrialArgs,
 };
 use crate::context::{Context, Environment};
 use crate::error::CliError;
 use crate::files::{Existing, Privacy, read_document, write};
+use crate::hints::explained;
 use crate::output::{Outcome, printable};
+use crate::pretty::pretty;
 use crate::tenant::parse_domains;
 use crate::time;
 
@@ -31,18 +34,8 @@ const DAYS_MAX: u64 = 731;
 /// How far before now a new delegation begins, for a runtime whose clock is behind: five minutes.
 const BACKDATE_MS: u64 = 5 * 60 * 1000;
 
-/// Longest life of a credential under a new delegation, in seconds: 180 days.
-const CREDENTIAL_LIFE_S: u64 = 180 * 24 * 60 * 60;
-
-/// The brake of a new delegation: what a busy day does not reach and a broken or captured identity
-/// provider does.
-const LIMITS: BurstLimits = BurstLimits {
-    window_s: 60 * 60,
-    suspensions: 50,
-    deletions: 20,
-    grants: 5000,
-    emptied_groups: 5,
-};
+/// Seconds of a day.
+const DAY_S: u64 = 24 * 60 * 60;
 
 /// Runs `delegation …`.
 pub(crate) async fn run<S: AnchorSource>(
@@ -70,12 +63,46 @@ async fn new<S: AnchorSource>(
         ),
         _ => ask_genesis_and_serial(args, environment, source).await?,
     };
-    let domains = if args.domains.is_empty() {
-        genesis.genesis().domains.clone()
-    } else {
-        parse_domains(&args.domains)?
-    };
-    let delegation = Delegation {
+    let delegation = drafted(args, &genesis, serial)?;
+    let payload = delegation.to_payload();
+    // What an admin could not sign is not worth writing down.
+    Delegation::from_json(&payload).map_err(|error| CliError::DocumentInvalid {
+        path: args.out.clone(),
+        reason: explained(&error),
+    })?;
+    let existing = Existing::from_force(args.force);
+    write(
+        &args.out,
+        pretty(&payload).as_bytes(),
+        Privacy::Public,
+        existing,
+    )?;
+    let limits = &delegation.limits;
+    let text = format!(
+        "{}\n\nThe brake lets {} suspensions, {} deletions, {} grants and {} emptied groups through within \
+         {} s, then waits for an admin. Set it to your size with --suspensions, --deletions, --grants, \
+         --emptied-groups and --window-s.\n\nNothing is in force yet: read {file}, edit it if you like, \
+         then sign it with `delegation sign {file} --out FILE --submit`.",
+        sentences(&delegation),
+        limits.suspensions,
+        limits.deletions,
+        limits.grants,
+        limits.emptied_groups,
+        limits.window_s,
+        file = printable(&args.out.display().to_string())
+    );
+    Ok(Outcome::done(text, describe_json(&delegation, &payload)))
+}
+
+/// The delegation that the command line describes; nothing about it is signed.
+fn drafted(
+    args: &DelegationNewArgs,
+    genesis: &VerifiedGenesis,
+    serial: u64,
+) -> Result<Delegation, CliError> {
+    let names = |list: &[String]| list.iter().cloned().collect::<BTreeSet<_>>();
+    let idp = genesis.genesis().idp.as_ref();
+    Ok(Delegation {
         tenant: genesis.tenant(),
         serial,
         not_before_ms: now_ms().saturating_sub(BACKDATE_MS),
@@ -88,31 +115,52 @@ async fn new<S: AnchorSource>(
         } else {
             parse_scopes(&args.scopes)?
         },
-        domains,
-        allow_user_names_without_domain: false,
-        managed_groups: ManagedGroups::All,
-        sensitive_groups: BTreeSet::new(),
-        protected_groups: BTreeSet::new(),
-        protected_accounts: BTreeSet::new(),
-        limits: LIMITS,
-        credential_life_max_s: CREDENTIAL_LIFE_S,
-        on_delete: OnDelete::Suspend,
-        id_mapping: genesis.genesis().idp.as_ref().map(|idp| idp.mapping),
-        mode: Mode::Apply,
-        pilot: None,
-    };
-    let payload = delegation.to_payload();
-    // What an admin could not sign is not worth writing down.
-    Delegation::from_json(&payload)?;
-    let existing = Existing::from_force(args.force);
-    write(&args.out, &payload, Privacy::Public, existing)?;
-    let text = format!(
-        "{}\n\nNothing is in force yet: read {file}, edit it if you like, then sign it with \
-         `delegation sign {file} --out FILE --submit`.",
-        sentences(&delegation),
-        file = printable(&args.out.display().to_string())
-    );
-    Ok(Outcome::done(text, describe_json(&delegation, &payload)))
+        domains: if args.domains.is_empty() {
+            genesis.genesis().domains.clone()
+        } else {
+            parse_domains(&args.domains)?
+        },
+        allow_user_names_without_domain: args.user_names_without_domain,
+        managed_groups: if args.reach.managed_groups.is_empty() {
+            ManagedGroups::All
+        } else {
+            ManagedGroups::Listed(names(&args.reach.managed_groups))
+        },
+        sensitive_groups: names(&args.reach.sensitive_groups),
+        protected_groups: names(&args.reach.protected_groups),
+        protected_accounts: names(&args.reach.protected_accounts),
+        limits: burst_limits(args.limits),
+        credential_life_max_s: args.credential_days.saturating_mul(DAY_S),
+        on_delete: args
+            .erase_after_days
+            .map_or(OnDelete::Suspend, OnDelete::EraseAfterDays),
+        id_mapping: idp.map(|idp| idp.mapping).filter(|_| !args.no_idp_mapping),
+        mode: if args.trial.plan {
+            Mode::Plan
+        } else {
+            Mode::Apply
+        },
+        pilot: pilot(&args.trial),
+    })
+}
+
+const fn burst_limits(args: LimitArgs) -> BurstLimits {
+    BurstLimits {
+        window_s: args.window_s,
+        suspensions: args.suspensions,
+        deletions: args.deletions,
+        grants: args.grants,
+        emptied_groups: args.emptied_groups,
+    }
+}
+
+/// A pilot if anybody or any group is named for one; the other list is then empty.
+fn pilot(args: &TrialArgs) -> Option<Pilot> {
+    let named = !args.pilot_users.is_empty() || !args.pilot_groups.is_empty();
+    named.then(|| Pilot {
+        users: args.pilot_users.iter().cloned().collect(),
+        groups: args.pilot_groups.iter().cloned().collect(),
+    })
 }
 
 async fn ask_genesis_and_serial<S: AnchorSource>(
@@ -121,16 +169,15 @@ async fn ask_genesis_and_serial<S: AnchorSource>(
     source: &S,
 ) -> Result<(VerifiedGenesis, u64), CliError> {
     let context = Context::load(&args.context, environment)?;
-    let mut connection = context.connect(source).await?;
-    let tenant = read_tenant(&mut connection, &context).await?;
-    let newest = tenant
-        .delegations
+    let mut session = TenantSession::open(&context, source).await?;
+    let newest = session
+        .delegations()
+        .await?
         .iter()
-        .filter_map(|envelope| Delegation::from_json(envelope.unverified_payload()).ok())
-        .map(|delegation| delegation.serial)
+        .map(|verified| verified.delegation().serial)
         .max();
     let next = newest.map_or(1, |serial| serial.saturating_add(1));
-    Ok((tenant.genesis, args.serial.unwrap_or(next)))
+    Ok((session.tenant.genesis, args.serial.unwrap_or(next)))
 }
 
 async fn sign<S: AnchorSource>(
@@ -167,32 +214,53 @@ async fn sign<S: AnchorSource>(
     ))
 }
 
-/// An envelope as a member of a JSON document.
-fn envelope_value(envelope: &Envelope) -> Result<Value, CliError> {
-    Value::parse(&envelope.to_json(), &Limits::DOCUMENT)
-        .map_err(|error| CliError::Envelope(chancery_dsse::Error::Json(error)))
-}
-
-/// Signs a delegation, or adds signatures to an envelope of one.
+/// Signs a delegation, or adds signatures to an envelope of one. What is signed is always the one
+/// encoding, however the document is laid out.
 fn sign_document(
     document: &[u8],
     path: &Path,
     keys: &[SigningKey],
 ) -> Result<(Delegation, Envelope), CliError> {
-    if let Ok(mut envelope) = Envelope::parse(document) {
-        let delegation = Delegation::from_json(envelope.unverified_payload())?;
-        for key in keys {
-            envelope.add_signature(key)?;
+    let (delegation, envelope) = read_document_of(document, path)?;
+    match envelope {
+        Some(mut envelope) => {
+            for key in keys {
+                envelope.add_signature(key)?;
+            }
+            Ok((delegation, envelope))
         }
-        return Ok((delegation, envelope));
+        None => {
+            let envelope = delegation.sign(&keys.iter().collect::<Vec<_>>())?;
+            Ok((delegation, envelope))
+        }
     }
-    let delegation =
-        Delegation::from_json(document).map_err(|error| CliError::DocumentInvalid {
-            path: path.to_owned(),
-            reason: error.describe(),
-        })?;
-    let envelope = delegation.sign(&keys.iter().collect::<Vec<_>>())?;
-    Ok((delegation, envelope))
+}
+
+/// A delegation in any layout, or in an envelope, which must then hold the one encoding.
+fn read_document_of(
+    document: &[u8],
+    path: &Path,
+) -> Result<(Delegation, Option<Envelope>), CliError> {
+    let invalid = |reason: String| CliError::DocumentInvalid {
+        path: path.to_owned(),
+        reason,
+    };
+    let Ok(envelope) = Envelope::parse(document) else {
+        let delegation = Delegation::from_json(document);
+        return Ok((
+            delegation.map_err(|error| invalid(explained(&error)))?,
+            None,
+        ));
+    };
+    if envelope.unverified_payload_type() != DELEGATION_PAYLOAD_TYPE {
+        return Err(invalid("the envelope holds no delegation".to_owned()));
+    }
+    let delegation = Delegation::from_json(envelope.unverified_payload())
+        .map_err(|error| invalid(explained(&error)))?;
+    if delegation.to_payload() != envelope.unverified_payload() {
+        return Err(chancery_authority::Error::NotCanonical.into());
+    }
+    Ok((delegation, Some(envelope)))
 }
 
 async fn show<S: AnchorSource>(
@@ -210,20 +278,20 @@ async fn show<S: AnchorSource>(
         return Ok(Outcome::done(text, describe_json(&delegation, &payload)));
     }
     let context = Context::load(&args.context, environment)?;
-    let mut connection = context.connect(source).await?;
-    let tenant = read_tenant(&mut connection, &context).await?;
-    let authority = tenant.genesis.authority();
+    let mut session = TenantSession::open(&context, source).await?;
     let mut texts = Vec::new();
     let mut list = Vec::new();
-    for envelope in &tenant.delegations {
-        let verified = Delegation::verify(envelope, &authority)?;
-        let payload = envelope.unverified_payload();
+    for verified in session.delegations().await? {
+        let delegation = verified.delegation();
         texts.push(format!(
             "{}\n\nhash {}",
-            sentences(verified.delegation()),
+            sentences(delegation),
             hex::encode(verified.hash())
         ));
-        list.push(Value::from(describe_json(verified.delegation(), payload)));
+        list.push(Value::from(describe_json(
+            delegation,
+            &delegation.to_payload(),
+        )));
     }
     if texts.is_empty() {
         texts.push("No delegation is in force: automation can do nothing.".to_owned());
@@ -236,23 +304,18 @@ async fn show<S: AnchorSource>(
 
 /// A delegation from a file, signed or not; who signed is told and not judged.
 fn read_delegation(path: &Path) -> Result<(Delegation, Vec<u8>, String), CliError> {
-    let document = read_document(path)?;
-    let (payload, signatures) = match Envelope::parse(&document) {
-        Ok(envelope) => {
+    let (delegation, envelope) = read_document_of(&read_document(path)?, path)?;
+    let signatures = envelope.map_or_else(
+        || "not signed".to_owned(),
+        |envelope| {
             let signers: Vec<String> = envelope
                 .unverified_signers()
                 .map(|signer| signer.to_string())
                 .collect();
-            let told = format!("carries signatures (not checked) of {}", signers.join(", "));
-            (envelope.unverified_payload().to_vec(), told)
-        }
-        Err(_not_signed) => (document, "not signed".to_owned()),
-    };
-    let delegation =
-        Delegation::from_json(&payload).map_err(|error| CliError::DocumentInvalid {
-            path: path.to_owned(),
-            reason: error.describe(),
-        })?;
+            format!("carries signatures (not checked) of {}", signers.join(", "))
+        },
+    );
+    let payload = delegation.to_payload();
     Ok((delegation, payload, signatures))
 }
 
@@ -309,6 +372,8 @@ fn sentences(delegation: &Delegation) -> String {
 }
 
 fn describe_json(delegation: &Delegation, payload: &[u8]) -> Object {
+    // What this program encoded always parses again.
+    let members = Value::parse(payload, &Limits::DOCUMENT).unwrap_or(Value::Null);
     let sentences: Vec<Value> = delegation.describe().into_iter().map(Value::from).collect();
     Object::new()
         .with("serial", delegation.serial)
@@ -316,4 +381,8 @@ fn describe_json(delegation: &Delegation, payload: &[u8]) -> Object {
         .with("not_before_ms", delegation.not_before_ms)
         .with("not_after_ms", delegation.not_after_ms)
         .with("sentences", sentences)
+        .with("delegation", members)
 }
+
+#[cfg(test)]
+mod tests;

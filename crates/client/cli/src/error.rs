@@ -3,9 +3,13 @@
 use core::error::Error as StdError;
 use core::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chancery_client::{ClientError, HeadsError};
+use chancery_directory::BundleError;
+
+/// Most faults of a table that one message shows: enough to see what is wrong with it.
+const FAULTS_SHOWN_MAX: usize = 20;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -96,6 +100,44 @@ pub enum CliError {
         /// The kept genesis.
         path: PathBuf,
     },
+    /// There is nothing that the command could be about.
+    Nothing {
+        /// What is missing, in words.
+        what: &'static str,
+    },
+    /// The plan is not the one that was reviewed.
+    PlanChanged {
+        /// The present plan's hash.
+        hash: String,
+    },
+    /// A signed plan makes no progress.
+    PlanUnfinished {
+        /// Intents that are not carried out.
+        remaining: u64,
+    },
+    /// Lines of a table of people that cannot be taken in.
+    TableInvalid {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and reason of each fault.
+        faults: Vec<String>,
+    },
+    /// A proof does not hold.
+    ProofInvalid {
+        /// The proof's file.
+        path: PathBuf,
+        /// The step that failed.
+        source: Box<BundleError>,
+    },
+    /// An import stopped; what came before is in.
+    ImportBroken {
+        /// Members that are in.
+        done: u64,
+        /// Members of the table.
+        of: u64,
+        /// Why it stopped.
+        source: Box<Self>,
+    },
     /// What was to be signed breaks a rule of its own kind.
     Authority(chancery_authority::Error),
     /// An envelope cannot be signed or read.
@@ -136,11 +178,19 @@ impl CliError {
             Self::OtherGenesis { .. } => {
                 "do not go on: the tenant of this name was made by somebody else's signature"
             }
+            Self::PlanChanged { .. } => "run `plan show`, review it again, and pass the new hash",
+            Self::PlanUnfinished { .. } => "it goes on by itself; `plan show` tells how far it is",
+            Self::ProofInvalid { .. } => {
+                "do not rely on it: it does not prove what it says under this deployment"
+            }
+            Self::ImportBroken { .. } => "repeat the same command: who is there already is skipped",
+            Self::TableInvalid { .. } => "correct the lines and repeat; nothing was sent",
             Self::AnswerUnexpected { .. } => "use a command of the same version as the service",
             Self::Entropy
             | Self::RuntimeUnavailable(_)
             | Self::FileTooLarge { .. }
             | Self::ValueInvalid { .. }
+            | Self::Nothing { .. }
             | Self::Refused { .. }
             | Self::Authority(_)
             | Self::Envelope(_) => return None,
@@ -246,9 +296,37 @@ impl fmt::Display for CliError {
                 "the service knows this tenant under another genesis than {}",
                 path.display()
             ),
+            Self::Nothing { what } => f.write_str(what),
+            Self::PlanChanged { hash } => write!(
+                f,
+                "the plan has changed since it was reviewed: its hash is {hash}"
+            ),
+            Self::PlanUnfinished { remaining } => write!(
+                f,
+                "the plan is signed, and {remaining} intents are still not carried out"
+            ),
+            Self::ProofInvalid { path, .. } => {
+                write!(f, "the proof in {} does not hold", path.display())
+            }
+            Self::ImportBroken { done, of, .. } => {
+                write!(f, "the import stopped after {done} of {of} members")
+            }
+            Self::TableInvalid { path, faults } => write_faults(f, path, faults),
             Self::Authority(_) => f.write_str("what was to be signed is not valid"),
             Self::Envelope(_) => f.write_str("the signed envelope is not valid"),
         }
+    }
+}
+
+/// The first faults of a table, and how many there are besides.
+fn write_faults(f: &mut fmt::Formatter<'_>, path: &Path, faults: &[String]) -> fmt::Result {
+    write!(f, "{} has faults", path.display())?;
+    for (place, fault) in faults.iter().take(FAULTS_SHOWN_MAX).enumerate() {
+        write!(f, "{} {fault}", if place == 0 { ":" } else { ";" })?;
+    }
+    match faults.len().saturating_sub(FAULTS_SHOWN_MAX) {
+        0 => Ok(()),
+        more => write!(f, "; and {more} more"),
     }
 }
 
@@ -258,6 +336,8 @@ impl StdError for CliError {
             Self::FileRead { source, .. } | Self::FileWrite { source, .. } => Some(source),
             Self::RuntimeUnavailable(source) => Some(source),
             Self::Client(error) => error.source(),
+            Self::ProofInvalid { source, .. } => Some(source),
+            Self::ImportBroken { source, .. } => Some(source),
             Self::Authority(source) => Some(source),
             Self::Envelope(source) => Some(source),
             _ => None,

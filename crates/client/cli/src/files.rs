@@ -12,6 +12,9 @@ use crate::error::CliError;
 /// Largest document that the command reads, in bytes: signed envelopes are far smaller.
 pub(crate) const DOCUMENT_SIZE_MAX: u64 = 2 * 1024 * 1024;
 
+/// Largest table of people, in bytes: 100,000 of them with their keys are about 180 MB.
+const TABLE_SIZE_MAX: u64 = 512 * 1024 * 1024;
+
 /// Largest key file, in bytes.
 const KEY_FILE_SIZE_MAX: u64 = 4096;
 
@@ -56,6 +59,12 @@ impl Existing {
 pub(crate) fn read_document(path: &Path) -> Result<Vec<u8>, CliError> {
     let file = File::open(path).map_err(|source| read_error(path, source))?;
     read_bounded(file, path, DOCUMENT_SIZE_MAX)
+}
+
+/// Reads a table of people.
+pub(crate) fn read_table(path: &Path) -> Result<Vec<u8>, CliError> {
+    let file = File::open(path).map_err(|source| read_error(path, source))?;
+    read_bounded(file, path, TABLE_SIZE_MAX)
 }
 
 /// Reads a key file, refusing one that somebody else can read.

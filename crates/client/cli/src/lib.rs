@@ -24,19 +24,28 @@
 
 #![forbid(unsafe_code)]
 
+mod admins;
 mod api;
-mod args;
+mod approve;
+pub mod args;
 mod context;
 mod delegation;
 mod error;
 mod files;
+mod hints;
+mod idp;
+mod import;
 mod keys;
 mod log;
 mod output;
+mod plan;
+mod pretty;
+mod progress;
 mod report;
 mod tenant;
 mod time;
 mod token;
+mod user;
 mod verify;
 
 use std::ffi::OsString;
@@ -47,15 +56,11 @@ use chancery_verify::{Amd, Anchor};
 use clap::Parser as _;
 use tokio::runtime::Builder;
 
+use crate::args::admin::GroupCommand;
 use crate::context::Environment;
 use crate::output::{Format, Outcome, print_error, print_outcome};
 
-pub use crate::args::{
-    Cli, Command, ContextArgs, DelegationCommand, DelegationNewArgs, DelegationRevokeArgs,
-    DelegationShowArgs, DelegationSignArgs, GlobalOptions, LogCommand, LogTailArgs, ReportCommand,
-    ReportShowArgs, TenantAdmitArgs, TenantCommand, TenantCreateArgs, TokenCommand, TokenIssueArgs,
-    TokenRevokeArgs, VerifyArgs,
-};
+pub use crate::args::{Cli, Command, ContextArgs, GlobalOptions, VerifyArgs};
 pub use crate::error::CliError;
 pub use crate::keys::{create_recovery_key, create_signing_key, read_signing_key};
 
@@ -136,6 +141,16 @@ async fn dispatch<S: AnchorSource>(command: &Command, source: &S) -> Result<Outc
         Command::Tenant(command) => tenant::run(command, &environment, source).await,
         Command::Delegation(command) => delegation::run(command, &environment, source).await,
         Command::Token(command) => token::run(command, &environment, source).await,
+        Command::Admins(command) => admins::run(command, &environment, source).await,
+        Command::Auditor(command) => admins::auditor(command, &environment, source).await,
+        Command::Idp(command) => idp::run(command, &environment, source).await,
+        Command::Approve(args) => approve::run(args, &environment, source).await,
+        Command::User(command) => user::run(command, &environment, source).await,
+        Command::Group(command) => match command {
+            GroupCommand::Add(args) => user::add_to_group(args, &environment, source).await,
+            GroupCommand::Remove(args) => user::remove_from_group(args, &environment, source).await,
+        },
+        Command::Plan(command) => plan::run(command, &environment, source).await,
         Command::Log(command) => log::run(command, &environment, source).await,
         Command::Report(command) => report::run(command),
     }

@@ -1,14 +1,17 @@
-//! `log tail`: the tenant's newest entries, one readable line each.
+//! `log …`: a tenant's entries in words, their proofs, and the audit of the whole.
+
+mod lines;
+mod proof;
 
 use chancery_authority::ActName;
 use chancery_json::Object;
 
 use crate::AnchorSource;
 use crate::api::{TenantSession, list};
-use crate::args::{LogCommand, LogTailArgs};
+use crate::args::log::{LogCommand, LogTailArgs};
 use crate::context::{Context, Environment};
 use crate::error::CliError;
-use crate::output::{Outcome, readable_members};
+use crate::output::Outcome;
 
 /// Most entries of one answer.
 const COUNT_MAX: u64 = 1000;
@@ -21,6 +24,8 @@ pub(crate) async fn run<S: AnchorSource>(
 ) -> Result<Outcome, CliError> {
     match command {
         LogCommand::Tail(args) => tail(args, environment, source).await,
+        LogCommand::Receipt(args) => proof::receipt(args, environment, source).await,
+        LogCommand::Verify(args) => proof::verify_file(args, environment),
     }
 }
 
@@ -47,14 +52,14 @@ async fn tail<S: AnchorSource>(
 }
 
 fn shown(answer: Object) -> Result<Outcome, CliError> {
-    let lines: Vec<String> = list(&answer, "entries")?
+    let rows = list(&answer, "entries")?
         .iter()
-        .map(|entry| entry.as_object().map_or_else(String::new, readable_members))
-        .collect();
-    let words = if lines.is_empty() {
+        .map(|entry| lines::row(entry.as_object()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let words = if rows.is_empty() {
         "There is no entry there.".to_owned()
     } else {
-        lines.join("\n")
+        lines::aligned_rows(&rows)
     };
     Ok(Outcome::done(words, answer))
 }
@@ -65,16 +70,23 @@ mod tests {
     use chancery_json::Value;
 
     #[test]
-    fn shows_one_line_per_entry_whatever_its_members_are() {
+    fn shows_one_line_per_entry() {
         let entry = Object::new()
             .with("index", 7_u64)
             .with("time_ms", 0_u64)
-            .with("kind", "user.created")
-            .with("detail", Object::new().with("subject", "a\nb"));
-        let answer = Object::new().with("entries", vec![Value::from(entry)]);
+            .with("kind", "Suspended")
+            .with("subject", "ab".repeat(32))
+            .with("origin", 2_u64);
+        let root = Object::new()
+            .with("index", 8_u64)
+            .with("time_ms", 0_u64)
+            .with("kind", "StateRoot")
+            .with("entries", 1_u64);
+        let answer = Object::new().with("entries", vec![Value::from(entry), root.into()]);
         assert_eq!(
             shown(answer).unwrap().text,
-            "index 7  time 1970-01-01T00:00:00Z  kind user.created  detail {subject a\\u{a}b}"
+            "7  1970-01-01T00:00:00Z  user suspended  abababababab  signed by the admins\n\
+             8  1970-01-01T00:00:00Z  state root      -             of a batch of 1 entries"
         );
         let none = Object::new().with("entries", Vec::<Value>::new());
         assert_eq!(shown(none).unwrap().text, "There is no entry there.");

@@ -3,7 +3,6 @@
 use chancery_json::{Object, Value};
 
 use crate::error::CliError;
-use crate::time;
 
 /// Whether a person or a program reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +55,12 @@ pub(crate) fn print_error(format: Format, error: &CliError) {
         Format::Text => eprintln!("{}", error_text(error)),
         Format::Json => println!("{}", json_text(&error_json(error))),
     }
+}
+
+/// One line for the person who waits, on standard error: what is about to happen, or how far it is.
+#[expect(clippy::print_stderr, reason = "the one output module")]
+pub(crate) fn note(text: &str) {
+    eprintln!("{text}");
 }
 
 fn error_text(error: &CliError) -> String {
@@ -121,33 +126,28 @@ pub(crate) fn aligned(rows: &[(&str, String)]) -> String {
     lines.join("\n")
 }
 
-/// The members of an object in one line: times as dates, texts without quotes.
-pub(crate) fn readable_members(object: &Object) -> String {
-    let members: Vec<String> = object
-        .iter()
-        .map(
-            |(name, value)| match (name.strip_suffix("_ms"), value.as_u64()) {
-                (Some(name), Some(ms)) => format!("{} {}", printable(name), time::utc(ms)),
-                _ => format!("{} {}", printable(name), readable(value)),
-            },
-        )
-        .collect();
-    members.join("  ")
-}
-
-fn readable(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
-        Value::Number(_) => String::from_utf8_lossy(&value.to_bytes()).into_owned(),
-        Value::String(text) => printable(text),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(readable).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Value::Object(object) => format!("{{{}}}", readable_members(object)),
-    }
+/// A table: a line of headings, then the rows, the columns aligned; numbers should come as text.
+pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let heading = headings.get(column).map_or(0, |text| text.chars().count());
+        widest.max(heading)
+    };
+    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(&mut headings.iter().copied())];
+    lines.extend(
+        rows.iter()
+            .map(|row| line(&mut row.iter().map(String::as_str))),
+    );
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -166,6 +166,19 @@ mod tests {
     fn aligns_values() {
         let rows = [("id", "1".to_owned()), ("label", "2".to_owned())];
         assert_eq!(aligned(&rows), "id     1\nlabel  2");
+    }
+
+    #[test]
+    fn aligns_the_columns_of_a_table_with_their_headings() {
+        let rows = [
+            vec!["1".to_owned(), "é".to_owned(), "x".to_owned()],
+            vec!["1000".to_owned(), String::new(), "y".to_owned()],
+        ];
+        assert_eq!(
+            table(&["used", "by", "for"], &rows),
+            "used  by  for\n1     é   x\n1000      y"
+        );
+        assert_eq!(table(&["used"], &[]), "used");
     }
 
     #[test]

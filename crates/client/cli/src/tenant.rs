@@ -1,23 +1,21 @@
-//! `tenant …`: make one, show one, and for operators admit one.
+//! `tenant …`: make one, show one, fill one, and for operators admit one.
+
+mod create;
 
 use std::collections::BTreeSet;
 
-use chancery_authority::{
-    Admin, AdminSet, Admission, Domain, Genesis, ReleaseRule, TenantSlug, VerifiedGenesis,
-};
-use chancery_client::{Request, now_ms};
-use chancery_dsse::{Envelope, SigningKey};
+use chancery_authority::{ActName, Admission, Domain, TenantSlug};
 use chancery_json::{Object, Value};
 
 use crate::AnchorSource;
-use crate::api::{answer, read_tenant, text};
-use crate::args::{ContextArgs, TenantAdmitArgs, TenantCommand, TenantCreateArgs};
-use crate::context::{
-    ADMIN_KEY_FILE, Context, Environment, GENESIS_FILE, RECOVERY_KEY_FILE, parse_slug,
-};
+use crate::api::{TenantSession, list, read_tenant};
+use crate::args::ContextArgs;
+use crate::args::tenant::{TenantAdmitArgs, TenantCommand};
+use crate::context::{Context, Environment, parse_slug};
 use crate::error::CliError;
-use crate::files::{Existing, Privacy, make_private_folder, read_document, write};
-use crate::keys::{create_recovery_key, create_signing_key, nonce};
+use crate::files::{Existing, Privacy, write};
+use crate::import;
+use crate::keys::nonce;
 use crate::output::{Outcome, aligned, printable};
 use crate::time;
 
@@ -31,105 +29,12 @@ pub(crate) async fn run<S: AnchorSource>(
     source: &S,
 ) -> Result<Outcome, CliError> {
     match command {
-        TenantCommand::Create(args) => create(args, environment, source).await,
+        TenantCommand::Create(args) => create::run(args, environment, source).await,
+        TenantCommand::Sign(args) => create::sign(args, environment, source).await,
+        TenantCommand::Import(args) => import::run(args, environment, source).await,
         TenantCommand::Show(args) => show(args, environment, source).await,
         TenantCommand::Admit(args) => admit(args, environment),
     }
-}
-
-async fn create<S: AnchorSource>(
-    args: &TenantCreateArgs,
-    environment: &Environment,
-    source: &S,
-) -> Result<Outcome, CliError> {
-    let slug = parse_slug(&args.slug, "--slug")?;
-    let domains = parse_domains(&args.domains)?;
-    let admission = Envelope::parse(&read_document(&args.admission)?)?;
-    let context = Context::load(&args.context, environment)?;
-    // Appraise before any key is made: a service that cannot be trusted costs nothing.
-    let mut connection = context.connect(source).await?;
-
-    make_private_folder(&args.out)?;
-    let key = create_signing_key(&args.out.join(ADMIN_KEY_FILE))?;
-    let recovery_key = create_recovery_key(&args.out.join(RECOVERY_KEY_FILE))?;
-    let genesis = Genesis {
-        deployment: context.deployment_id(),
-        slug,
-        created_ms: now_ms(),
-        nonce: nonce()?,
-        admins: sole_admin(&args.admin_name, &key)?,
-        recovery_key,
-        domains,
-        idp: None,
-        protected_groups: BTreeSet::new(),
-        protected_accounts: BTreeSet::new(),
-        release_rule: ReleaseRule::FollowDeployment,
-        witness_policy_sha256: context.witness_policy_sha256()?,
-    };
-    let envelope = genesis.sign(&[&key])?;
-    let genesis = Genesis::verify(&envelope)?;
-    let genesis_path = args.out.join(GENESIS_FILE);
-    write(
-        &genesis_path,
-        &envelope.to_json(),
-        Privacy::Public,
-        Existing::Keep,
-    )?;
-
-    let request = [
-        b"{\"admission\":".as_slice(),
-        &admission.to_json(),
-        b",\"genesis\":",
-        &envelope.to_json(),
-        b"}",
-    ]
-    .concat();
-    let response = connection
-        .request(Request::post_json("/v1/tenants", request))
-        .await?;
-    if text(&answer(&response)?, "tenant_id")? != genesis.tenant().to_string() {
-        return Err(CliError::AnswerUnexpected {
-            what: "another tenant id than the genesis has",
-        });
-    }
-    Ok(created(&genesis, args))
-}
-
-fn created(genesis: &VerifiedGenesis, args: &TenantCreateArgs) -> Outcome {
-    let folder = args.out.display().to_string();
-    let rows = [
-        ("tenant", genesis.genesis().slug.to_string()),
-        ("tenant id", genesis.tenant().to_string()),
-        ("keys", printable(&folder)),
-        ("TXT record", genesis.txt_record()),
-    ];
-    let domain = genesis
-        .genesis()
-        .domains
-        .first()
-        .map_or("your domain", Domain::as_str);
-    let words = format!(
-        "The tenant is made.\n\n{}\n\n\
-         Publish the TXT record at _chancery.{domain}, so that members can tell this tenant from \
-         another of the same name.\n\
-         Keep {RECOVERY_KEY_FILE} offline: with it the tenant can leave; without it nobody can help.",
-        aligned(&rows)
-    );
-    let json = Object::new()
-        .with("tenant", genesis.genesis().slug.as_str())
-        .with("tenant_id", genesis.tenant().to_string())
-        .with("genesis_sha256", hex::encode(genesis.hash()))
-        .with("txt_record", genesis.txt_record())
-        .with("admin_dir", folder);
-    Outcome::done(words, json)
-}
-
-fn sole_admin(name: &str, key: &SigningKey) -> Result<AdminSet, CliError> {
-    let admin = Admin {
-        name: name.to_owned(),
-        key: key.public_key(),
-    };
-    Ok(AdminSet::new(vec![admin], 1)?)
 }
 
 pub(crate) fn parse_domains(texts: &[String]) -> Result<BTreeSet<Domain>, CliError> {
@@ -150,30 +55,30 @@ async fn show<S: AnchorSource>(
     source: &S,
 ) -> Result<Outcome, CliError> {
     let context = Context::load(args, environment)?;
-    let mut connection = context.connect(source).await?;
-    let tenant = read_tenant(&mut connection, &context).await?;
-    let genesis = tenant.genesis.genesis();
-    let domains: Vec<&str> = genesis.domains.iter().map(Domain::as_str).collect();
-    let admins: Vec<String> = genesis
-        .admins
-        .admins()
-        .iter()
-        .map(|admin| printable(&admin.name))
-        .collect();
-    let rows = [
-        ("tenant", genesis.slug.to_string()),
-        ("tenant id", tenant.genesis.tenant().to_string()),
-        ("genesis", hex::encode(tenant.genesis.hash())),
-        ("TXT record", tenant.genesis.txt_record()),
-        ("made", time::utc(genesis.created_ms)),
-        ("domains", domains.join(", ")),
-        (
-            "admins",
-            format!("{} of {}", genesis.admins.threshold(), admins.join(", ")),
-        ),
-        ("delegations", tenant.delegations.len().to_string()),
-        ("compared", compared(&context).to_owned()),
-    ];
+    // The genesis is for everybody; how many delegations there are, an admin alone may know.
+    let (tenant, delegations) = if context.has_keys() {
+        let mut session = TenantSession::open(&context, source).await?;
+        let answer = session.act(ActName::DelegationList, &Object::new()).await?;
+        let count = list(&answer, "delegations")?.len();
+        (session.tenant, Some(count))
+    } else {
+        let mut connection = context.connect(source).await?;
+        (read_tenant(&mut connection, &context).await?, None)
+    };
+    let mut rows = create::rows(&tenant.genesis);
+    if tenant.authority.admins_serial() > 0 {
+        let since = format!(
+            "change {}; see `admins show`",
+            tenant.authority.admins_serial()
+        );
+        rows.push(("admins since", since));
+    }
+    let delegations = delegations.map_or_else(
+        || "not asked: that needs an admin's --key".to_owned(),
+        |count| count.to_string(),
+    );
+    rows.push(("delegations", delegations));
+    rows.push(("compared", compared(&context).to_owned()));
     let json = tenant
         .answer
         .with("tenant_id", tenant.genesis.tenant().to_string())

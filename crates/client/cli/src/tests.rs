@@ -35,6 +35,36 @@ fn every_command_of_the_first_cut_parses() {
         "chancery token revoke t1 --ready-file r.json",
         "chancery log tail -n 5 --from 0 --ready-file r.json",
         "chancery report show report.bin --json",
+        "chancery tenant create --slug demo --domain a.example --prepare --admin bob=bob.pub --threshold 2 --out keys --deployment d.json",
+        "chancery tenant create --slug demo --domain a.example --admission a --out k --idp-issuer https://i --idp-client-id c --idp-mapping dangerous-email",
+        "chancery tenant sign g.json --key bob.key --out g2.json --submit --admission a.json --deployment d.json",
+        "chancery tenant import members.csv --dry-run",
+        "chancery admins show --ready-file r.json",
+        "chancery admins key --out eve.key",
+        "chancery admins propose --add eve=eve.key.pub --remove bob --threshold 2 --out change.json --ready-file r.json",
+        "chancery admins sign change.json --out change.dsse --ready-file r.json",
+        "chancery admins submit change.dsse --ready-file r.json",
+        "chancery auditor enrol carl=carl.pub --ready-file r.json",
+        "chancery auditor revoke 00 --ready-file r.json",
+        "chancery token rotate t1 --overlap-hours 2 --days 30 --ready-file r.json",
+        "chancery idp show --ready-file r.json",
+        "chancery idp trust aa bb --ready-file r.json",
+        "chancery idp trust --all --ready-file r.json",
+        "chancery approve --ready-file r.json",
+        "chancery approve 00 --ready-file r.json",
+        "chancery approve --burst emptied-groups --count 3 --for 30m --ready-file r.json",
+        "chancery user suspend ann --ready-file r.json",
+        "chancery user restore ann --ready-file r.json",
+        "chancery user erase ann --ready-file r.json",
+        "chancery user reset ann --ready-file r.json",
+        "chancery user confirm ann ABCD-EFGH --ready-file r.json",
+        "chancery group add Finance ann --ready-file r.json",
+        "chancery group remove Finance ann --ready-file r.json",
+        "chancery plan show --ready-file r.json",
+        "chancery plan apply --keep-unmatched --hash 00 --ready-file r.json",
+        "chancery plan drop --ready-file r.json",
+        "chancery log receipt 7 --out proof --ready-file r.json",
+        "chancery log verify proof --deployment d.json",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
     }
@@ -79,6 +109,34 @@ fn refuses_command_lines_that_leave_out_or_double_what_they_need() {
             "chancery delegation new --out d --genesis g",
             MissingRequiredArgument,
         ),
+        (
+            "chancery tenant create --slug demo --domain a --out k",
+            MissingRequiredArgument,
+        ),
+        (
+            "chancery tenant create --slug demo --domain a --prepare --out k --idp-issuer https://i",
+            MissingRequiredArgument,
+        ),
+        (
+            "chancery tenant sign g --out h --submit",
+            MissingRequiredArgument,
+        ),
+        ("chancery idp trust", MissingRequiredArgument),
+        ("chancery idp trust aa --all", ArgumentConflict),
+        ("chancery approve --count 3", MissingRequiredArgument),
+        (
+            "chancery approve --burst grants --count 3",
+            MissingRequiredArgument,
+        ),
+        (
+            "chancery approve 00 --burst grants --count 3 --for 1h",
+            ArgumentConflict,
+        ),
+        (
+            "chancery approve --burst logins --count 3 --for 1h",
+            clap::error::ErrorKind::InvalidValue,
+        ),
+        ("chancery user confirm ann", MissingRequiredArgument),
         ("chancery log tail -n many", ValueValidation),
         ("chancery verify --insecure", UnknownArgument),
         ("chancery verify --emulated", UnknownArgument),
@@ -107,7 +165,10 @@ fn the_shipped_anchor_is_amds_whatever_the_file_says() {
 }
 
 /// A deployment file as a client pins it, of the given mode, at an address where nobody listens.
-fn deployment_file(folder: &files::tests::Folder, mode: chancery_verify::Mode) -> PathBuf {
+pub(crate) fn deployment_file(
+    folder: &files::tests::Folder,
+    mode: chancery_verify::Mode,
+) -> PathBuf {
     let log = chancery_tlog::SignerKey::from_seed("demo.example/log", &[1; 32]).unwrap();
     let witness = chancery_tlog::CosignerKey::from_seed("w.example", &[2; 32]).unwrap();
     let release = chancery_dsse::SigningKey::from_seed([3; 32]);
@@ -286,8 +347,11 @@ async fn a_delegation_is_written_signed_by_two_and_shown_without_any_connection(
         "{}",
         outcome.text
     );
+    // The file is laid out for an editor; what was signed is the one encoding of it.
     let unsigned = std::fs::read(folder.path("d.json")).unwrap();
-    assert_eq!(envelope.unverified_payload(), unsigned);
+    let delegation = chancery_authority::Delegation::from_json(&unsigned).unwrap();
+    assert_ne!(unsigned, delegation.to_payload());
+    assert_eq!(envelope.unverified_payload(), delegation.to_payload());
 }
 
 fn sample_genesis(

@@ -4,16 +4,17 @@
 use std::path::Path;
 
 use chancery_authority::{ActName, CREDENTIAL_LIFE_S_MAX, Delegation, Scope, ScopeSet};
+use chancery_client::now_ms;
 use chancery_json::{Object, Value};
 
 use crate::AnchorSource;
-use crate::api::{Tenant, TenantSession, list as list_member, text};
-use crate::args::{TokenCommand, TokenIssueArgs, TokenRevokeArgs};
+use crate::api::{TenantSession, list as list_member, number, text, texts};
+use crate::args::token::{TokenCommand, TokenIssueArgs, TokenRevokeArgs, TokenRotateArgs};
 use crate::context::{Context, Environment};
 use crate::delegation::parse_scopes;
 use crate::error::CliError;
 use crate::files::{Existing, Privacy, write};
-use crate::output::{Outcome, aligned, printable, readable_members};
+use crate::output::{Outcome, aligned, note, printable, table};
 use crate::time;
 
 /// Seconds of a day.
@@ -21,6 +22,9 @@ const DAY_S: u64 = 24 * 60 * 60;
 
 /// Life of a token unless the admin or the delegation says otherwise: 90 days.
 const LIFE_S: u64 = 90 * DAY_S;
+
+/// Longest time for which an old token may live on beside its successor, in hours: a week.
+const OVERLAP_HOURS_MAX: u64 = 7 * 24;
 
 /// Runs `token …`.
 pub(crate) async fn run<S: AnchorSource>(
@@ -35,6 +39,7 @@ pub(crate) async fn run<S: AnchorSource>(
             let mut session = TenantSession::open(&context, source).await?;
             list(session.act(ActName::TokenList, &Object::new()).await?)
         }
+        TokenCommand::Rotate(args) => rotate(args, environment, source).await,
         TokenCommand::Revoke(args) => revoke(args, environment, source).await,
     }
 }
@@ -44,27 +49,16 @@ async fn issue<S: AnchorSource>(
     environment: &Environment,
     source: &S,
 ) -> Result<Outcome, CliError> {
-    if let Some(path) = &args.out
-        && path.symlink_metadata().is_ok()
-    {
-        // Before the token exists: a token that cannot be written down would be lost and alive.
-        return Err(CliError::FileExists { path: path.clone() });
-    }
+    must_be_new(args.out.as_deref())?;
     let context = Context::load(&args.context, environment)?;
     let mut session = TenantSession::open(&context, source).await?;
-    let allowed = newest_delegation(&session.tenant);
+    let allowed = newest_delegation(&mut session).await?;
     let scopes = match (&allowed, args.scopes.is_empty()) {
         (_, false) => parse_scopes(&args.scopes)?,
         (Some(delegation), true) => delegation.scopes,
         (None, true) => ScopeSet::EMPTY,
     };
-    let life_max_s = allowed
-        .as_ref()
-        .map_or(LIFE_S, |allowed| allowed.credential_life_max_s);
-    let life_s = match args.days {
-        Some(days) => life_of_days(days)?,
-        None => LIFE_S.min(life_max_s),
-    };
+    let life_s = life(args.days, allowed.as_ref())?;
     let names: Vec<Value> = scopes
         .iter()
         .map(|scope: Scope| scope.name().into())
@@ -75,6 +69,74 @@ async fn issue<S: AnchorSource>(
         .with("label", args.label.as_str());
     let answer = session.act(ActName::TokenIssue, &body).await?;
     issued(&answer, args.out.as_deref())
+}
+
+/// Before the token exists: a token that cannot be written down would be lost and alive.
+fn must_be_new(out: Option<&Path>) -> Result<(), CliError> {
+    match out {
+        Some(path) if path.symlink_metadata().is_ok() => Err(CliError::FileExists {
+            path: path.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn life(days: Option<u64>, allowed: Option<&Delegation>) -> Result<u64, CliError> {
+    let life_max_s = allowed.map_or(LIFE_S, |allowed| allowed.credential_life_max_s);
+    match days {
+        Some(days) => life_of_days(days),
+        None => Ok(LIFE_S.min(life_max_s)),
+    }
+}
+
+async fn rotate<S: AnchorSource>(
+    args: &TokenRotateArgs,
+    environment: &Environment,
+    source: &S,
+) -> Result<Outcome, CliError> {
+    must_be_new(args.out.as_deref())?;
+    let overlap_s = overlap(args.overlap_hours)?;
+    let context = Context::load(&args.context, environment)?;
+    let mut session = TenantSession::open(&context, source).await?;
+    let allowed = newest_delegation(&mut session).await?;
+    let body = Object::new()
+        .with("id", args.id.as_str())
+        .with("life_s", life(args.days, allowed.as_ref())?)
+        .with("overlap_s", overlap_s);
+    note(&format!(
+        "Rotating {}: a new token with the same scopes; the old one works for {} hours more.",
+        printable(&args.id),
+        args.overlap_hours
+    ));
+    let answer = session.act(ActName::TokenRotate, &body).await?;
+    rotated(&answer, args.out.as_deref())
+}
+
+fn overlap(hours: u64) -> Result<u64, CliError> {
+    if hours <= OVERLAP_HOURS_MAX {
+        Ok(hours.saturating_mul(60 * 60))
+    } else {
+        Err(CliError::ValueInvalid {
+            option: "--overlap-hours",
+            allowed: "0 to 168",
+        })
+    }
+}
+
+fn rotated(answer: &Object, out: Option<&Path>) -> Result<Outcome, CliError> {
+    let replaces = text(answer, "replaces")?;
+    let until_ms = number(answer, "replaced_until_ms")?;
+    let mut outcome = issued(answer, out)?;
+    outcome.text.push_str(&format!(
+        "\nThe old token {} works until {}: until then, give the identity provider the new one.",
+        printable(replaces),
+        time::utc(until_ms)
+    ));
+    outcome.json = outcome
+        .json
+        .with("replaces", replaces)
+        .with("replaced_until_ms", until_ms);
+    Ok(outcome)
 }
 
 fn life_of_days(days: u64) -> Result<u64, CliError> {
@@ -128,25 +190,49 @@ fn issued(answer: &Object, out: Option<&Path>) -> Result<Outcome, CliError> {
 
 /// The newest delegation that the runtime has in force. It only fills in defaults: what a token may
 /// do, the runtime decides.
-fn newest_delegation(tenant: &Tenant) -> Option<Delegation> {
-    tenant
-        .delegations
-        .iter()
-        .filter_map(|envelope| Delegation::from_json(envelope.unverified_payload()).ok())
-        .max_by_key(|delegation| delegation.serial)
+async fn newest_delegation<S: AnchorSource>(
+    session: &mut TenantSession<'_, S>,
+) -> Result<Option<Delegation>, CliError> {
+    let delegations = session.delegations().await?;
+    let newest = delegations
+        .into_iter()
+        .max_by_key(|verified| verified.delegation().serial);
+    Ok(newest.map(|verified| verified.delegation().clone()))
 }
 
 fn list(answer: Object) -> Result<Outcome, CliError> {
-    let lines: Vec<String> = list_member(&answer, "tokens")?
+    let rows = list_member(&answer, "tokens")?
         .iter()
-        .map(|token| token.as_object().map_or_else(String::new, readable_members))
-        .collect();
-    let words = if lines.is_empty() {
+        .map(|token| row(token.as_object()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let words = if rows.is_empty() {
         "There is no token.".to_owned()
     } else {
-        lines.join("\n")
+        let headings = ["id", "label", "state", "last used", "expires", "scopes"];
+        table(&headings, &rows)
     };
     Ok(Outcome::done(words, answer))
+}
+
+fn row(token: Option<&Object>) -> Result<Vec<String>, CliError> {
+    let token = token.ok_or(CliError::AnswerUnexpected { what: "tokens" })?;
+    let not_after_ms = number(token, "not_after_ms")?;
+    let state = if token.get("revoked").and_then(Value::as_bool) == Some(true) {
+        "revoked"
+    } else if not_after_ms <= now_ms() {
+        "expired"
+    } else {
+        "live"
+    };
+    let last = token.get("last_used_ms").and_then(Value::as_u64);
+    Ok(vec![
+        printable(text(token, "id")?),
+        printable(text(token, "label")?),
+        state.to_owned(),
+        last.map_or_else(|| "never".to_owned(), time::utc),
+        time::utc(not_after_ms),
+        printable(&texts(token, "scopes")?.join(" ")),
+    ])
 }
 
 async fn revoke<S: AnchorSource>(
@@ -220,14 +306,60 @@ mod tests {
     }
 
     #[test]
-    fn lists_tokens_in_one_line_each() {
-        let token = Object::new().with("id", "t1").with("not_after_ms", 0_u64);
-        let answer = Object::new().with("tokens", vec![Value::from(token)]);
-        assert_eq!(
-            list(answer).unwrap().text,
-            "id t1  not_after 1970-01-01T00:00:00Z"
+    fn lists_tokens_with_their_state_and_last_use() {
+        let token = |id: &str, revoked: bool, not_after_ms: u64| {
+            Object::new()
+                .with("id", id)
+                .with("label", "okta\n")
+                .with(
+                    "scopes",
+                    vec![Value::from("users.read"), "groups.read".into()],
+                )
+                .with("issued_ms", 0_u64)
+                .with("not_after_ms", not_after_ms)
+                .with("revoked", revoked)
+        };
+        let live = token("t1", false, 253_402_300_799_000).with("last_used_ms", 1000_u64);
+        let answer = Object::new().with(
+            "tokens",
+            vec![
+                Value::from(live),
+                Value::from(token("t2", true, 0)),
+                Value::from(token("t3", false, 0)),
+            ],
         );
+        let text = list(answer).unwrap().text;
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[1],
+            "t1  okta\\u{a}  live     1970-01-01T00:00:01Z  9999-12-31T23:59:59Z  users.read groups.read"
+        );
+        assert!(lines[2].contains("revoked  never "), "{text}");
+        assert!(lines[3].contains("expired  never "), "{text}");
         let none = Object::new().with("tokens", Vec::<Value>::new());
         assert_eq!(list(none).unwrap().text, "There is no token.");
+    }
+
+    #[test]
+    fn says_until_when_the_old_token_works_beside_the_new_one() {
+        let answer = answer()
+            .with("replaces", "t0")
+            .with("replaced_until_ms", 2000_u64);
+        let outcome = rotated(&answer, None).unwrap();
+        assert!(
+            outcome
+                .text
+                .contains("old token t0 works until 1970-01-01T00:00:02Z"),
+            "{}",
+            outcome.text
+        );
+        assert_eq!(overlap(0).unwrap(), 0);
+        assert_eq!(overlap(24).unwrap(), 86_400);
+        assert!(overlap(169).is_err());
+        for name in ["replaces", "replaced_until_ms"] {
+            let mut answer = answer.clone();
+            answer.remove(name);
+            assert!(rotated(&answer, None).is_err(), "{name}");
+        }
     }
 }
