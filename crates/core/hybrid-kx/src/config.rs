@@ -1,4 +1,4 @@
-//! The project's three TLS configurations and the provider under them.
+//! The project's three TLS configurations and the providers under them.
 
 use core::error::Error as StdError;
 use core::fmt;
@@ -13,6 +13,8 @@ use rustls::crypto::ring;
 use rustls::crypto::ring::cipher_suite;
 use rustls::crypto::ring::kx_group;
 use rustls::server::NoServerSessionStorage;
+use rustls::time_provider::DefaultTimeProvider;
+use rustls::time_provider::TimeProvider;
 use rustls::version::TLS12;
 use rustls::version::TLS13;
 use rustls_pki_types::CertificateDer;
@@ -107,15 +109,51 @@ pub fn attested_client_config(roots_pem: &str) -> Result<Arc<ClientConfig>, Conf
 }
 
 /// The configuration of a client of somebody who is no runtime, such as a customer's identity provider:
-/// TLS 1.3 and 1.2, no resumption and no early data.
+/// TLS 1.3 and, for servers that know nothing newer, 1.2 with ECDHE and AES-GCM; no resumption and no
+/// early data. Certificates are judged by the machine's clock.
 ///
 /// `roots` holds at most [`ROOTS_MAX`] certificates (DER). If there is none, the public authorities count, as
-/// Mozilla lists them in the crate `webpki-roots`.
+/// Mozilla lists them in the crate `webpki-roots`. Revocation is not looked at.
 ///
 /// # Errors
 ///
 /// [`ConfigError::TooManyRoots`], [`ConfigError::RootInvalid`], or [`ConfigError::Tls`].
 pub fn web_client_config(roots: &[Vec<u8>]) -> Result<Arc<ClientConfig>, ConfigError> {
+    web_client_config_at(roots, Arc::new(DefaultTimeProvider))
+}
+
+/// [`web_client_config`] for a runtime, whose machine's clock is the host's: certificates are judged by
+/// `time`, and while that gives none, no server is believed.
+///
+/// # Errors
+///
+/// As [`web_client_config`].
+pub fn web_client_config_at(
+    roots: &[Vec<u8>],
+    time: Arc<dyn TimeProvider>,
+) -> Result<Arc<ClientConfig>, ConfigError> {
+    let mut config = ClientConfig::builder_with_details(web_provider(), time)
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(ConfigError::Tls)?
+        .with_root_certificates(web_root_store(roots)?)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config.enable_early_data = false;
+    config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// [`provider`], and TLS 1.2 with an RSA certificate, which many a server of the web still has.
+fn web_provider() -> Arc<CryptoProvider> {
+    let mut provider = CryptoProvider::clone(&provider());
+    provider.cipher_suites.extend([
+        cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    ]);
+    Arc::new(provider)
+}
+
+fn web_root_store(roots: &[Vec<u8>]) -> Result<RootCertStore, ConfigError> {
     if roots.len() > ROOTS_MAX {
         return Err(ConfigError::TooManyRoots);
     }
@@ -128,15 +166,7 @@ pub fn web_client_config(roots: &[Vec<u8>]) -> Result<Arc<ClientConfig>, ConfigE
     if roots.is_empty() {
         store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(ConfigError::Tls)?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    config.resumption = Resumption::disabled();
-    config.enable_early_data = false;
-    config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
-    Ok(Arc::new(config))
+    Ok(store)
 }
 
 fn root_store(roots_pem: &str) -> Result<RootCertStore, ConfigError> {

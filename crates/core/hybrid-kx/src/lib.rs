@@ -6,8 +6,9 @@
 //!
 //! One place that decides what TLS means in this project: [`provider`] (ring, with the hybrid group
 //! of draft-ietf-tls-ecdhe-mlkem in front), [`attested_client_config`] for clients that appraise a
-//! runtime, [`server_config`] for the runtime itself, and [`web_client_config`] for whoever fetches from a
-//! customer's identity provider. All of them make every connection a full handshake: no ticket, no session cache, no early data (invariant I3).
+//! runtime, [`server_config`] for the runtime itself, and [`web_client_config`] (in a runtime
+//! [`web_client_config_at`]) for whoever fetches from a customer's identity provider. All of them make
+//! every connection a full handshake: no ticket, no session cache, no early data (invariant I3).
 //!
 //! # What it is not
 //!
@@ -36,4 +37,5 @@ pub use config::attested_client_config;
 pub use config::provider;
 pub use config::server_config;
 pub use config::web_client_config;
+pub use config::web_client_config_at;
 pub use hybrid::X25519MLKEM768;

@@ -25,6 +25,7 @@ pub mod entropy;
 mod framing;
 mod host_name;
 pub mod http;
+pub mod issuer;
 pub mod link;
 pub mod metrics;
 pub mod node;

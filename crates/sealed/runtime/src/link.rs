@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_wire::{
-    BlobName, BlobReply, BlobRequest, Decoder, EgressName, EgressReply, Message, StoreAnswer,
-    StoreFault, StoreOperation, StoreReply, StoreRequest, StreamOpen, encode,
+    Authority, BlobName, BlobReply, BlobRequest, Decoder, EgressName, EgressReply, Message,
+    StoreAnswer, StoreFault, StoreOperation, StoreReply, StoreRequest, StreamOpen, encode,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -75,7 +75,23 @@ pub async fn blob(transport: &Arc<dyn Transport>, name: BlobName) -> io::Result<
 /// # Errors
 /// The stream's error, or what the host says of the destination.
 pub async fn egress(transport: &Arc<dyn Transport>, name: &EgressName) -> io::Result<BoxStream> {
-    let mut stream = open(transport, &StreamOpen::Egress { name: name.clone() }).await?;
+    outbound(transport, &StreamOpen::Egress { name: name.clone() }).await
+}
+
+/// Opens a connection to a tenant's issuer. Nothing says that it leads there: TLS has to.
+///
+/// # Errors
+/// The stream's error, or what the host says of the destination; `NotFound` if it does not allow it.
+pub async fn issuer(
+    transport: &Arc<dyn Transport>,
+    authority: &Authority,
+) -> io::Result<BoxStream> {
+    let authority = authority.clone();
+    outbound(transport, &StreamOpen::Issuer { authority }).await
+}
+
+async fn outbound(transport: &Arc<dyn Transport>, purpose: &StreamOpen) -> io::Result<BoxStream> {
+    let mut stream = open(transport, purpose).await?;
     // The destination must not speak first: bytes after the reply would stay in the decoder.
     let mut decoder = Decoder::new();
     match receive(&mut stream, &mut decoder).await? {

@@ -1,4 +1,5 @@
 use super::*;
+use core::time::Duration;
 use rcgen::CertifiedKey;
 use rustls::CipherSuite;
 use rustls::ClientConnection;
@@ -10,6 +11,7 @@ use rustls::SupportedCipherSuite;
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::SupportedKxGroup;
 use rustls_pki_types::ServerName;
+use rustls_pki_types::UnixTime;
 
 struct Authority {
     roots_pem: String,
@@ -343,4 +345,78 @@ fn a_web_client_refuses_what_is_no_root() {
         web_client_config(&broken).unwrap_err(),
         ConfigError::RootInvalid
     );
+}
+
+/// A clock that stands still, or that nobody has set.
+#[derive(Debug)]
+struct Standing(Option<u64>);
+
+impl TimeProvider for Standing {
+    fn current_time(&self) -> Option<UnixTime> {
+        self.0
+            .map(|now_s| UnixTime::since_unix_epoch(Duration::from_secs(now_s)))
+    }
+}
+
+/// 2030, within the long life of the sample certificates.
+const NOW_S: u64 = 1_900_000_000;
+
+fn web_client_at(authority: &Authority, now_s: Option<u64>) -> Arc<ClientConfig> {
+    let own = [authority.chain[0].to_vec()];
+    web_client_config_at(&own, Arc::new(Standing(now_s))).unwrap()
+}
+
+#[test]
+fn a_web_client_makes_full_handshakes_with_the_hybrid_group() {
+    let authority = authority();
+    let config = web_client_at(&authority, Some(NOW_S));
+    for _ in 0..2 {
+        let (client, _) = handshake(Arc::clone(&config), authority.server()).unwrap();
+        assert_eq!(client.handshake_kind(), Some(HandshakeKind::Full));
+        assert_eq!(client.alpn_protocol(), Some(ALPN_HTTP_1_1));
+        let group = client.negotiated_key_exchange_group().unwrap().name();
+        assert_eq!(group, NamedGroup::X25519MLKEM768);
+    }
+}
+
+#[test]
+fn a_web_client_reaches_servers_of_tls_1_2_also_with_rsa() {
+    let authority = authority();
+    let old = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(authority.chain.clone(), authority.key.clone_key());
+    let config = web_client_at(&authority, Some(NOW_S));
+    let (client, _) = handshake(config, Arc::new(old.unwrap())).unwrap();
+    assert_eq!(client.protocol_version(), Some(ProtocolVersion::TLSv1_2));
+    let suites: Vec<CipherSuite> = web_provider()
+        .cipher_suites
+        .iter()
+        .map(SupportedCipherSuite::suite)
+        .collect();
+    let (ours, added) = suites.split_at(provider().cipher_suites.len());
+    assert_eq!(ours.len(), 5);
+    assert_eq!(
+        added,
+        [
+            CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+        ]
+    );
+}
+
+#[test]
+fn a_web_client_judges_certificates_by_the_time_that_it_is_given() {
+    let authority = authority();
+    // The sample certificates are from 1975 to 4096.
+    for now_s in [0, 70_000_000_000] {
+        let refused = handshake(web_client_at(&authority, Some(now_s)), authority.server());
+        assert!(
+            matches!(refused.err(), Some(rustls::Error::InvalidCertificate(_))),
+            "{now_s}"
+        );
+    }
+    let timeless = handshake(web_client_at(&authority, None), authority.server());
+    assert_eq!(timeless.err(), Some(rustls::Error::FailedToGetCurrentTime));
 }
