@@ -9,12 +9,16 @@ use hyper::Method;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header;
+use hyper::header::HeaderName;
 
 use crate::error::ClientError;
 use crate::limits::PATH_SIZE_MAX;
 use crate::limits::REQUEST_SIZE_MAX;
 use crate::limits::RESPONSE_HEAD_SIZE_MAX;
 use crate::limits::RESPONSE_HEADERS_MAX;
+
+/// The header by which a page of exhibits names the next one.
+const NEXT_RECORD: HeaderName = HeaderName::from_static("chancery-next-record");
 
 /// A request to the attested API, complete in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +87,7 @@ pub struct Response {
     status: u16,
     content_type: Option<String>,
     retry_after_s: Option<u64>,
+    next_record: Option<u64>,
     body: Vec<u8>,
 }
 
@@ -109,6 +114,13 @@ impl Response {
     #[must_use]
     pub fn retry_after_s(&self) -> Option<u64> {
         self.retry_after_s
+    }
+
+    /// The number of the record with which the next page begins (`Chancery-Next-Record`), if this page
+    /// is not the last.
+    #[must_use]
+    pub fn next_record(&self) -> Option<u64> {
+        self.next_record
     }
 
     /// The body's bytes.
@@ -140,6 +152,7 @@ impl Response {
             status: head.status.as_u16(),
             content_type: text(header::CONTENT_TYPE).map(str::to_owned),
             retry_after_s: text(header::RETRY_AFTER).and_then(|value| value.parse().ok()),
+            next_record: text(NEXT_RECORD).and_then(|value| value.parse().ok()),
             body: body.to_bytes().to_vec(),
         })
     }
