@@ -196,3 +196,19 @@ fn claim_ids_are_uuids_in_one_form() {
         assert_eq!(ClaimId::parse(wrong), Err(Error::ClaimIdForm), "{wrong}");
     }
 }
+
+#[test]
+fn the_specification_shows_the_vectors() {
+    let specification = include_str!("../../../../../docs/spec/claim.md");
+    let challenge = challenge();
+    let nonce = binding(&challenge).nonce().unwrap();
+    for value in [
+        CLAIM.to_string(),
+        hex::encode(nonce.as_bytes()),
+        nonce.to_text(),
+        sha256(&nonce.statement()),
+        sha256(&succession().statement()),
+    ] {
+        assert!(specification.contains(&format!("`{value}` |\n")), "{value}");
+    }
+}
