@@ -40,6 +40,8 @@ pub struct Pids {
     pub runtime: u32,
     /// The emulated secure processor.
     pub emulated_sp: u32,
+    /// The identity provider.
+    pub issuer: u32,
     /// The witnesses, the first one first.
     pub witnesses: Vec<u32>,
 }
@@ -48,7 +50,13 @@ impl Pids {
     /// Every one of them.
     #[must_use]
     pub fn all(&self) -> Vec<u32> {
-        let mut all = vec![self.up, self.host, self.runtime, self.emulated_sp];
+        let mut all = vec![
+            self.up,
+            self.host,
+            self.runtime,
+            self.emulated_sp,
+            self.issuer,
+        ];
         all.extend(&self.witnesses);
         all
     }
@@ -78,6 +86,7 @@ impl Ready {
             host: pid("host"),
             runtime: pid("runtime"),
             emulated_sp: pid("emulated_sp"),
+            issuer: pid("issuer"),
             witnesses: witnesses.iter().map(number).collect(),
         }
     }
