@@ -61,7 +61,15 @@ pub(crate) struct TenantSession<'a, S: AnchorSource> {
 impl<'a, S: AnchorSource> TenantSession<'a, S> {
     /// Connects, appraises, and reads the tenant.
     pub(crate) async fn open(context: &'a Context, source: &'a S) -> Result<Self, CliError> {
-        let keys = context.keys()?;
+        Self::open_with(context, source, context.keys()?).await
+    }
+
+    /// The same with other keys than the context's.
+    pub(crate) async fn open_with(
+        context: &'a Context,
+        source: &'a S,
+        keys: Vec<SigningKey>,
+    ) -> Result<Self, CliError> {
         let mut connection = context.connect(source).await?;
         let tenant = read_tenant(&mut connection, context).await?;
         Ok(Self {

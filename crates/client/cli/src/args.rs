@@ -9,12 +9,14 @@ use crate::args::admin::{
 };
 use crate::args::delegation::DelegationCommand;
 use crate::args::log::LogCommand;
+use crate::args::member::{ClaimArgs, DeviceCommand, KeysCommand, MemberCommand};
 use crate::args::tenant::TenantCommand;
 use crate::args::token::TokenCommand;
 
 pub mod admin;
 pub mod delegation;
 pub mod log;
+pub mod member;
 pub mod tenant;
 pub mod token;
 
@@ -73,6 +75,17 @@ pub enum Command {
     /// What automation has asked for in plan mode
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// For members: get into an account, with keys that are made here
+    Claim(ClaimArgs),
+    /// People's keys: look them up with their proofs, or replace one's own
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// For members: more than one device for one account
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// For members: one's own account
+    #[command(subcommand)]
+    Member(MemberCommand),
     /// Read, prove and audit a tenant's log
     #[command(subcommand)]
     Log(LogCommand),

@@ -15,6 +15,7 @@ use crate::args::ContextArgs;
 use crate::error::CliError;
 use crate::files::read_document;
 use crate::keys::read_signing_key;
+use crate::member::MemberError;
 
 /// The name of the admin's key in an admin folder.
 pub(crate) const ADMIN_KEY_FILE: &str = "admin.key";
@@ -30,10 +31,12 @@ pub(crate) const GENESIS_FILE: &str = "genesis.json";
 pub(crate) struct Environment {
     /// `$XDG_STATE_HOME`, or its default below `$HOME` (XDG Base Directory 0.8).
     pub(crate) state_home: Option<PathBuf>,
+    /// `$XDG_DATA_HOME`, or its default below `$HOME`.
+    pub(crate) data_home: Option<PathBuf>,
 }
 
 impl Environment {
-    /// Reads the two variables that say where state is kept. They decide nothing else.
+    /// Reads the variables that say where state and keys are kept. They decide nothing else.
     pub(crate) fn read() -> Self {
         let absolute = |name| {
             std::env::var_os(name)
@@ -42,7 +45,12 @@ impl Environment {
         };
         let state_home = absolute("XDG_STATE_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-        Self { state_home }
+        let data_home = absolute("XDG_DATA_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
+        Self {
+            state_home,
+            data_home,
+        }
     }
 }
 
@@ -151,6 +159,29 @@ impl Context {
     /// The genesis that lies beside the admin's key, if there is one.
     pub(crate) fn genesis_path(&self) -> Option<&Path> {
         self.genesis_path.as_deref()
+    }
+
+    /// Where heads are remembered, if there is a place.
+    pub(crate) fn heads(&self) -> Option<&HeadStore> {
+        self.heads.as_ref()
+    }
+
+    /// The folder of a member's keys: the given one, or the one of this deployment and tenant.
+    pub(crate) fn home_folder(
+        &self,
+        given: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<PathBuf, CliError> {
+        if let Some(folder) = given {
+            return Ok(folder.to_owned());
+        }
+        let data_home = environment.data_home.as_ref();
+        let deployment = hex::encode(self.deployment.deployment_id());
+        Ok(data_home
+            .ok_or(MemberError::HomeUnknown)?
+            .join("chancery")
+            .join(deployment)
+            .join(self.tenant()?.as_str()))
     }
 
     /// The address to dial, if it is not the deployment's.

@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use chancery_client::{ClientError, HeadsError};
+
+use crate::member::MemberError;
 use chancery_directory::BundleError;
 
 /// Most faults of a table that one message shows: enough to see what is wrong with it.
@@ -142,6 +144,8 @@ pub enum CliError {
     Authority(chancery_authority::Error),
     /// An envelope cannot be signed or read.
     Envelope(chancery_dsse::Error),
+    /// A member's command failed.
+    Member(Box<MemberError>),
 }
 
 impl CliError {
@@ -166,6 +170,7 @@ impl CliError {
                 "point at the folder that `chancery-dev up` made for this deployment"
             }
             Self::Client(error) => return client_advice(error),
+            Self::Member(error) => return error.advice(),
             Self::Refused {
                 status: 401 | 403, ..
             } => {
@@ -224,7 +229,7 @@ fn client_advice(error: &ClientError) -> Option<&'static str> {
         ClientError::Appraisal(_) => {
             "do not go on: run `verify` to see which check failed, and tell whoever runs the service"
         }
-        ClientError::Heads(HeadsError::NotForward { .. }) => {
+        ClientError::Heads(HeadsError::NotForward { .. } | HeadsError::TenantNotForward { .. }) => {
             "do not go on: the service shows another history than before; keep the heads file as \
              evidence"
         }
@@ -236,6 +241,12 @@ fn client_advice(error: &ClientError) -> Option<&'static str> {
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         Self::Client(Box::new(error))
+    }
+}
+
+impl From<MemberError> for CliError {
+    fn from(error: MemberError) -> Self {
+        Self::Member(Box::new(error))
     }
 }
 
@@ -277,6 +288,7 @@ impl fmt::Display for CliError {
             Self::Entropy => f.write_str("the random source failed"),
             Self::RuntimeUnavailable(_) => f.write_str("cannot start"),
             Self::Client(error) => error.fmt(f),
+            Self::Member(error) => error.fmt(f),
             Self::Refused {
                 status,
                 problem,
@@ -336,6 +348,7 @@ impl StdError for CliError {
             Self::FileRead { source, .. } | Self::FileWrite { source, .. } => Some(source),
             Self::RuntimeUnavailable(source) => Some(source),
             Self::Client(error) => error.source(),
+            Self::Member(error) => error.source(),
             Self::ProofInvalid { source, .. } => Some(source),
             Self::ImportBroken { source, .. } => Some(source),
             Self::Authority(source) => Some(source),

@@ -37,6 +37,7 @@ mod idp;
 mod import;
 mod keys;
 mod log;
+mod member;
 mod output;
 mod plan;
 mod pretty;
@@ -63,6 +64,7 @@ use crate::output::{Format, Outcome, print_error, print_outcome};
 pub use crate::args::{Cli, Command, ContextArgs, GlobalOptions, VerifyArgs};
 pub use crate::error::CliError;
 pub use crate::keys::{create_recovery_key, create_signing_key, read_signing_key};
+pub use crate::member::{ByBrowser, MemberError, SignIn};
 
 /// Where a program's anchor comes from.
 pub trait AnchorSource {
@@ -108,6 +110,16 @@ pub fn run<S: AnchorSource>(args: impl IntoIterator<Item = OsString>, source: &S
 
 /// Runs one parsed command and prints what it has to say. For programs that have commands besides.
 pub fn execute<S: AnchorSource>(command: &Command, global: GlobalOptions, source: &S) -> ExitCode {
+    execute_signing_in(command, global, source, &ByBrowser)
+}
+
+/// The same, where members sign in at their identity provider in another way than by a browser.
+pub fn execute_signing_in<S: AnchorSource, I: SignIn>(
+    command: &Command,
+    global: GlobalOptions,
+    source: &S,
+    sign_in: &I,
+) -> ExitCode {
     let format = if global.json {
         Format::Json
     } else {
@@ -117,7 +129,7 @@ pub fn execute<S: AnchorSource>(command: &Command, global: GlobalOptions, source
         .enable_all()
         .build()
         .map_err(CliError::RuntimeUnavailable)
-        .and_then(|runtime| runtime.block_on(dispatch(command, source)));
+        .and_then(|runtime| runtime.block_on(dispatch(command, source, sign_in)));
     match outcome {
         Ok(outcome) => {
             print_outcome(format, &outcome);
@@ -134,7 +146,11 @@ pub fn execute<S: AnchorSource>(command: &Command, global: GlobalOptions, source
     }
 }
 
-async fn dispatch<S: AnchorSource>(command: &Command, source: &S) -> Result<Outcome, CliError> {
+async fn dispatch<S: AnchorSource, I: SignIn>(
+    command: &Command,
+    source: &S,
+    sign_in: &I,
+) -> Result<Outcome, CliError> {
     let environment = Environment::read();
     match command {
         Command::Verify(args) => verify::run(args, &environment, source).await,
@@ -149,8 +165,13 @@ async fn dispatch<S: AnchorSource>(command: &Command, source: &S) -> Result<Outc
         Command::Group(command) => match command {
             GroupCommand::Add(args) => user::add_to_group(args, &environment, source).await,
             GroupCommand::Remove(args) => user::remove_from_group(args, &environment, source).await,
+            GroupCommand::Key(args) => member::group_key(args, &environment, source).await,
         },
         Command::Plan(command) => plan::run(command, &environment, source).await,
+        Command::Claim(args) => member::claim(args, &environment, source, sign_in).await,
+        Command::Keys(command) => member::keys(command, &environment, source).await,
+        Command::Device(command) => member::device(command, &environment, source).await,
+        Command::Member(command) => member::member(command, &environment, source).await,
         Command::Log(command) => log::run(command, &environment, source).await,
         Command::Report(command) => report::run(command),
     }

@@ -196,7 +196,7 @@ async fn verified(args: &ContextArgs) -> Outcome {
         hardware: false,
         context: args.clone(),
     });
-    dispatch(&command, &AmdSource).await.unwrap()
+    dispatch(&command, &AmdSource, &ByBrowser).await.unwrap()
 }
 
 #[tokio::test]
@@ -317,7 +317,9 @@ async fn a_delegation_is_written_signed_by_two_and_shown_without_any_connection(
         text("d.json"),
         text("genesis.json")
     );
-    let outcome = dispatch(&line(new).command, &AmdSource).await.unwrap();
+    let outcome = dispatch(&line(new).command, &AmdSource, &ByBrowser)
+        .await
+        .unwrap();
     assert!(
         outcome.text.contains("Automation may create users."),
         "{}",
@@ -333,7 +335,9 @@ async fn a_delegation_is_written_signed_by_two_and_shown_without_any_connection(
             deployment.display(),
             text(key)
         );
-        let outcome = dispatch(&line(sign).command, &AmdSource).await.unwrap();
+        let outcome = dispatch(&line(sign).command, &AmdSource, &ByBrowser)
+            .await
+            .unwrap();
         assert!(outcome.text.contains("not in force"), "{}", outcome.text);
     }
     let envelope =
@@ -341,7 +345,9 @@ async fn a_delegation_is_written_signed_by_two_and_shown_without_any_connection(
     assert_eq!(envelope.unverified_signers().count(), 2);
 
     let show = format!("chancery delegation show {}", text("d2"));
-    let outcome = dispatch(&line(show).command, &AmdSource).await.unwrap();
+    let outcome = dispatch(&line(show).command, &AmdSource, &ByBrowser)
+        .await
+        .unwrap();
     assert!(
         outcome.text.contains("(not checked) of"),
         "{}",
@@ -354,7 +360,7 @@ async fn a_delegation_is_written_signed_by_two_and_shown_without_any_connection(
     assert_eq!(envelope.unverified_payload(), delegation.to_payload());
 }
 
-fn sample_genesis(
+pub(crate) fn sample_genesis(
     key: &chancery_dsse::SigningKey,
     recovery_key: chancery_keyset::PublicKeyset,
 ) -> Vec<u8> {

@@ -112,7 +112,7 @@ fn not_checked(checklist: &Checklist) -> Vec<String> {
 }
 
 /// A check that passed takes one line; one that failed also says what was required.
-fn table(rows: &[Row]) -> Vec<String> {
+pub(crate) fn table(rows: &[Row]) -> Vec<String> {
     let width = rows
         .iter()
         .map(|row| row.check.chars().count())

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::ContextArgs;
+use crate::args::member::GroupKeyArgs;
 
 /// What can be done with the set of admins.
 #[derive(Debug, Subcommand)]
@@ -226,6 +227,8 @@ pub enum GroupCommand {
     Add(GroupMemberArgs),
     /// Take a user out of a group, which gives the group a new key
     Remove(GroupMemberArgs),
+    /// For members: have the group's key of an epoch
+    Key(GroupKeyArgs),
 }
 
 /// A group and a user.
