@@ -105,6 +105,15 @@ impl UserDocument {
         &self.keys
     }
 
+    /// The userName as it was written.
+    #[must_use]
+    pub fn user_name(&self) -> &str {
+        self.object
+            .get("userName")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
     /// Every userName and email, for the check against the trusted domains (I13).
     #[must_use]
     pub fn identifiers(&self) -> Vec<Identifier> {

@@ -122,6 +122,8 @@ counters! {
     users: "users", Gauge, None, "Users of all tenants.";
     groups: "groups", Gauge, None, "Groups of all tenants.";
     keysets_made: "keysets_made", Counter, None, "Account keysets made.";
+    claims_confirmed: "claims" / outcome = "confirmed", Counter, None, "Claims of accounts, by outcome.";
+    claims_refused: "claims" / outcome = "refused", Counter, None, "Claims of accounts, by outcome.";
     cpu_us: "runtime_cpu_seconds", Counter, Microseconds, "CPU time of the runtime process.";
     resident_bytes: "runtime_resident_bytes", Gauge, Bytes, "Resident memory of the runtime process.";
     uptime_us: "runtime_uptime_seconds", Gauge, Microseconds, "Time since the runtime started.";

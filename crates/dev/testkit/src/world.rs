@@ -385,12 +385,12 @@ impl World {
         let fresh = self.seeded.key();
         self.act(Act::Tenant {
             tenant: self.tenant,
-            authority: Authority::Admin {
+            authority: Authority::Signed {
                 envelope: Box::new(envelope),
                 exporter: EXPORTER,
                 body,
             },
-            act: Box::new(TenantAct::Signed { name, fresh }),
+            act: Box::new(TenantAct::Signed { name, fresh, claim: None }),
         })
     }
 

@@ -12,8 +12,12 @@ use chancery_dsse::Envelope;
 use chancery_scim::{EntityTags, PatchRequest};
 use chancery_sealing::Key;
 
+use crate::claim::NewClaim;
+use crate::custody::GroupEpoch;
 use crate::id::ResourceId;
+use crate::journal::StreamBytes;
 use crate::prepare::{NewGroup, NewUser};
+use crate::proof::{InnerProof, ProofWanted};
 use crate::resource::{Credential, Group, User};
 
 /// An act and who waits for its outcome.
@@ -67,8 +71,10 @@ pub enum Authority {
         /// Handle of the credential.
         handle: [u8; 32],
     },
-    /// Admins of the tenant, by a signed act.
-    Admin {
+    /// The runtime itself, which has checked what there was to check.
+    Runtime,
+    /// Admins, auditors or a member's device, by a signed act.
+    Signed {
         /// The signed act.
         envelope: Box<Envelope>,
         /// TLS exporter value of the connection that it came by.
@@ -101,6 +107,26 @@ pub enum TenantAct {
     Signed {
         /// The act's name.
         name: ActName,
+        /// Fresh randomness for this act alone.
+        fresh: Key,
+        /// The claim that the act may confirm.
+        claim: Option<Box<NewClaim>>,
+    },
+    /// A member claims an account by an ID token that was checked.
+    Claim(Box<NewClaim>),
+    /// A claim was refused.
+    NoteRefusedClaim {
+        /// Why, in a word.
+        reason: &'static str,
+        /// The claim id as it was sent.
+        claim: ResourceId,
+        /// Fresh randomness for this act alone.
+        fresh: Key,
+    },
+    /// The tenant's OpenID provider publishes these keys now.
+    IssuerKeys {
+        /// Thumbprint and canonical JWK of each.
+        published: Vec<([u8; 32], Vec<u8>)>,
         /// Fresh randomness for this act alone.
         fresh: Key,
     },
@@ -173,15 +199,51 @@ pub enum Answer {
     Credentials(Vec<Arc<Credential>>),
     /// What a signed request reads, as the attested API shows it.
     Document(Box<chancery_json::Object>),
-    /// Entries of the tenant's log.
-    Entries(Vec<LoggedEntry>),
+    /// A claim was confirmed, or had been by the same keys.
+    Confirmed {
+        /// The user as it is now.
+        user: Arc<User>,
+        /// Index of the entry that confirmed it, or of the act's last one.
+        index: u64,
+    },
+    /// A refused claim was noted, or one too many to note.
+    Noted,
+    /// A group's key is to be wrapped for a member. It leaves only with a quorum of its own.
+    GroupKey(Box<GroupKey>),
+    /// A proof that is made when the batch is closed.
+    Wanted(Box<ProofWanted>),
+    /// A proof that lacks its outer part.
+    Proof(Box<InnerProof>),
+    /// A proof under the cosigned checkpoint of its batch, and what is said beside it.
+    Proved(Box<chancery_json::Object>),
+    /// Private parts of the log may be read from the store.
+    Audit(AuditPage),
 }
 
-/// A leaf of a tenant's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoggedEntry {
-    /// The leaf's bytes: an entry or a state root.
-    pub entry: Vec<u8>,
+/// A group's key for one member.
+#[derive(Clone, Debug)]
+pub struct GroupKey {
+    /// Handle of the group in the log.
+    pub group: [u8; 32],
+    /// SCIM `id` of the group.
+    pub id: ResourceId,
+    /// The group's canonical document.
+    pub document: Box<[u8]>,
+    /// The epoch.
+    pub epoch: Arc<GroupEpoch>,
+    /// The member's encoded public keyset.
+    pub recipient: Box<[u8]>,
+}
+
+/// From where on an auditor reads the private parts of a log.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditPage {
+    /// Number of the first record.
+    pub record: u64,
+    /// The tenant's stream.
+    pub stream: StreamBytes,
+    /// How many records it has.
+    pub length: u64,
 }
 
 /// Text that must not be printed.
@@ -243,6 +305,15 @@ pub enum Refusal {
     },
     /// The delegation does not allow such a credential.
     CredentialTerms,
+    /// The claim is refused; why is nobody's business (I12).
+    ClaimRefused,
+    /// The identity provider signs with a key that does not count yet.
+    IssuerKey,
+    /// A member of a signed body is not of its form.
+    Malformed {
+        /// Which.
+        member: &'static str,
+    },
     /// Nothing in this version carries out the act.
     Unsupported,
     /// The runtime's own log refused an entry, or randomness failed: our fault.
@@ -281,6 +352,11 @@ impl fmt::Display for Refusal {
             Self::CredentialTerms => {
                 formatter.write_str("the delegation does not allow a credential of these terms")
             }
+            Self::ClaimRefused => formatter.write_str("the claim is refused"),
+            Self::IssuerKey => formatter.write_str(
+                "the identity provider signs with a key that does not count yet: an admin can sign for it with `chancery idp trust`, or it counts by itself a day after it was first seen",
+            ),
+            Self::Malformed { member } => write!(formatter, "{member} is not of its form"),
             Self::Unsupported => formatter.write_str("this version does not carry out that act"),
             Self::Internal => formatter.write_str("the runtime could not carry out the act"),
         }

@@ -7,11 +7,11 @@ use core::fmt;
 
 use chancery_directory::head::head_opening;
 use chancery_directory::{
-    Digest, DirName, Draft, Entry, Handle, LogState, Opening, StateRoot, StepError, TenantHead,
-    TenantId,
+    Details, Digest, DirName, Draft, Entry, Handle, LogState, Opening, Origin, PrefixProof,
+    StateRoot, StepError, TenantHead, TenantId,
 };
 use chancery_sealing::Key;
-use chancery_tlog::{MerkleTree, leaf_hash};
+use chancery_tlog::{Hash, MerkleTree, leaf_hash};
 use serde::{Deserialize, Serialize};
 
 /// A change of a name's binding, as the journal keeps it.
@@ -63,6 +63,12 @@ pub(crate) struct Chronicle {
     head: Option<TenantHead>,
     /// Every leaf's bytes, for readers of the log.
     leaves: Vec<Box<[u8]>>,
+    /// What each leaf's act rests on: its origin, and which of `credentials` it used.
+    bases: Vec<(u8, u32)>,
+    /// Handles of credentials that acts have used; the first is none.
+    credentials: Vec<[u8; 32]>,
+    basis: (u8, u32),
+    state_root: Option<StateRoot>,
     /// Labels that were released at least once, with the number of their latest binding.
     rebound: BTreeMap<[u8; 32], u32>,
 }
@@ -78,6 +84,10 @@ impl Chronicle {
             tree: MerkleTree::new(),
             head: None,
             leaves: Vec::new(),
+            bases: Vec::new(),
+            credentials: alloc::vec![[0; 32]],
+            basis: (0, 0),
+            state_root: None,
             rebound: BTreeMap::new(),
         }
     }
@@ -92,6 +102,51 @@ impl Chronicle {
     #[must_use]
     pub(crate) const fn head(&self) -> Option<&TenantHead> {
         self.head.as_ref()
+    }
+
+    /// Says on what the entries rest that follow.
+    pub(crate) fn rest_on(&mut self, details: &Details) {
+        let credential = details.credential.0;
+        let place = self
+            .credentials
+            .iter()
+            .position(|known| *known == credential)
+            .unwrap_or_else(|| {
+                self.credentials.push(credential);
+                self.credentials.len().saturating_sub(1)
+            });
+        self.basis = (
+            details.origin.code(),
+            u32::try_from(place).unwrap_or_default(),
+        );
+    }
+
+    /// On what the act of leaf `index` rests: its origin and the handle of its credential, zero if none.
+    pub(crate) fn basis(&self, index: u64) -> Option<(Origin, [u8; 32])> {
+        let (origin, place) = *self.bases.get(usize::try_from(index).ok()?)?;
+        let credential = self.credentials.get(usize::try_from(place).ok()?)?;
+        Some((Origin::from_code(origin).ok()?, *credential))
+    }
+
+    /// The newest state root, if a batch was ever closed.
+    pub(crate) const fn state_root(&self) -> Option<&StateRoot> {
+        self.state_root.as_ref()
+    }
+
+    /// The path of leaf `index` in the tree of the newest head.
+    pub(crate) fn inclusion(&self, index: u64) -> Option<Vec<Hash>> {
+        let size = self.head.as_ref()?.size;
+        self.tree.inclusion(index, size).ok()
+    }
+
+    /// The path of a subject in the directory as it is now.
+    pub(crate) fn prove_subject(&mut self, handle: &Handle) -> PrefixProof {
+        self.log.prove_subject(handle)
+    }
+
+    /// The path of a name in the directory as it is now.
+    pub(crate) fn prove_name(&mut self, label: &[u8; 32]) -> PrefixProof {
+        self.log.prove_name(label)
     }
 
     /// Appends the entry of a draft.
@@ -169,6 +224,7 @@ impl Chronicle {
 
     fn extend_head(&mut self, root: &StateRoot) {
         self.keep(&root.encode());
+        self.state_root = Some(*root);
         let (size, tree_root) = (self.tree.size(), Digest(self.tree.root().0));
         self.head = Some(match &self.head {
             Some(head) => head.next(size, tree_root),
@@ -218,6 +274,7 @@ impl Chronicle {
     fn keep(&mut self, leaf: &[u8]) {
         self.tree.append(leaf_hash(leaf));
         self.leaves.push(Box::from(leaf));
+        self.bases.push(self.basis);
     }
 
     /// At most `count` leaves from index `from` on, state roots included.

@@ -6,8 +6,12 @@
 mod admin;
 mod authority;
 mod booking;
+mod claim;
 mod gate;
 mod groups;
+mod issuer;
+mod member;
+mod reading;
 mod signers;
 mod steps;
 mod users;
@@ -20,12 +24,13 @@ use chancery_sealing::Key;
 use alloc::vec::Vec;
 
 use crate::act::{Answer, Authority, Refusal, TenantAct};
+use crate::prepare::Draws;
 use crate::records::ActRecord;
 use crate::tenant::Tenant;
 
 pub use authority::{covers, live_credential};
 
-pub(crate) use admin::{Admitted, admit};
+pub(crate) use admin::{Admitted, admit, tenant_handle};
 
 /// What decisions need to know of the deployment.
 #[derive(Debug)]
@@ -62,26 +67,38 @@ pub(crate) fn tenant(
                 TenantAct::ReplaceGroup(update) => groups::replace(head, &by, &update),
                 TenantAct::PatchGroup(update) => groups::patch(head, &by, &update),
                 TenantAct::DeleteGroup(update) => groups::delete(head, &by, &update),
-                // An admin's act needs an admin's signature, never a token.
-                TenantAct::Signed { .. } => Err(Refusal::Unauthorized),
+                // What others sign or prove, no token can.
+                _ => Err(Refusal::Unauthorized),
             }
         }
         (
-            Authority::Admin {
+            Authority::Signed {
                 envelope,
                 exporter,
                 body,
             },
-            TenantAct::Signed { name, fresh },
+            TenantAct::Signed { name, fresh, claim },
         ) => {
             let signed = signers::Signed {
                 envelope: &envelope,
                 exporter: &exporter,
                 body: &body,
             };
-            admin::signed(settings, head, now_ms, &signed, name, &fresh)
+            admin::signed(settings, head, now_ms, &signed, name, &fresh, claim)
         }
-        (Authority::Admin { .. }, _) => Err(Refusal::Unsupported),
+        (Authority::Runtime, TenantAct::Claim(claim)) => claim::by_token(head, now_ms, *claim),
+        (
+            Authority::Runtime,
+            TenantAct::NoteRefusedClaim {
+                reason,
+                claim,
+                fresh,
+            },
+        ) => claim::note_refusal(head, now_ms, reason, &claim.text(), Draws::new(&fresh)),
+        (Authority::Runtime, TenantAct::IssuerKeys { published, fresh }) => {
+            issuer::published(head, now_ms, published, Draws::new(&fresh))
+        }
+        (Authority::Signed { .. } | Authority::Runtime, _) => Err(Refusal::Unsupported),
     }
 }
 

@@ -49,6 +49,12 @@ impl ResourceId {
         Some(Self(bytes))
     }
 
+    /// Takes over the 16 bytes of an identifier that was made before.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The 16 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {

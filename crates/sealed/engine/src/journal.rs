@@ -67,6 +67,16 @@ impl Tail {
         }
     }
 
+    /// The end of a stream whose last record, the one before `length`, has this digest.
+    #[must_use]
+    pub(crate) const fn at(stream: StreamBytes, length: u64, last: [u8; 32]) -> Self {
+        Self {
+            stream,
+            length,
+            last,
+        }
+    }
+
     /// The stream.
     #[must_use]
     pub(crate) const fn stream(&self) -> StreamBytes {

@@ -1,5 +1,6 @@
 //! The heads of all tenants, the open batch, and how a batch is closed.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -9,11 +10,13 @@ use core::fmt;
 use chancery_authority::TenantId;
 use chancery_directory::head::{map_key, updates_digest};
 use chancery_directory::{Digest, EpochKind, EpochLeaf, PrefixTree, StepError};
+use chancery_keyset::Keyset;
 use chancery_sealing::{Entropy, Key};
 
 use crate::act::{Act, Answer, Refusal, Submission};
 use crate::decide;
 use crate::journal::{ROOT_STREAM, RecordError, Scribe, StreamBytes, Tail};
+use crate::proof::{InnerProof, ProofWanted, prove};
 use crate::records::{ActRecord, RootItem, RootRecord, TenantRecord};
 use crate::tenant::{Tenant, TenantSecrets};
 use crate::vault::RootKey;
@@ -22,6 +25,12 @@ use crate::view::Effect;
 /// An open batch that holds this many bytes takes no more acts, so that its records and the frame that
 /// carries them stay within the store's limits.
 pub(crate) const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What an answer that reads is taken to weigh in its batch, in bytes.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Keysets that are drawn before they are needed.
+const STOCK: usize = 64;
 
 /// One sealed record on its way to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +54,8 @@ pub struct Batch<R> {
     pub effects: Vec<Effect>,
     /// Who waits, and what for.
     pub replies: Vec<(R, Result<Answer, Refusal>)>,
+    /// Whether an answer releases a key, so that a quorum must be asked even if nothing was written.
+    pub needs_quorum: bool,
 }
 
 /// Why a batch could not be closed. The runtime must stop then.
@@ -130,6 +141,9 @@ pub struct Ledger<R> {
     pub(crate) root_tail: Tail,
     pub(crate) root_size: u64,
     pub(crate) map: PrefixTree,
+    /// The newest leaf of the root log, open batch not counted.
+    pub(crate) last_leaf: Option<EpochLeaf>,
+    stock: Vec<Keyset>,
     pub(crate) tenants: BTreeMap<TenantId, Tenant>,
     pub(crate) slugs: BTreeMap<String, TenantId>,
     pub(crate) admissions: BTreeMap<[u8; 32], u64>,
@@ -156,6 +170,8 @@ impl<R> Ledger<R> {
             root_tail: Tail::empty(ROOT_STREAM),
             root_size: 0,
             map: PrefixTree::new(),
+            last_leaf: None,
+            stock: Vec::new(),
             tenants: BTreeMap::new(),
             slugs: BTreeMap::new(),
             admissions: BTreeMap::new(),
@@ -230,13 +246,14 @@ impl<R> Ledger<R> {
                 act,
             } => {
                 let head = self.tenants.get_mut(&tenant).ok_or(Refusal::Unauthorized)?;
-                let (record, answer) =
-                    decide::tenant(&self.settings, head, now_ms, authority, *act)?;
+                head.stock = core::mem::take(&mut self.stock);
+                let decided = decide::tenant(&self.settings, head, now_ms, authority, *act);
+                self.stock = core::mem::take(&mut head.stock);
+                let (record, answer) = decided?;
                 self.take(tenant, record);
                 // What waits to be answered counts like what waits to be written.
-                if let Answer::Entries(entries) = &answer {
-                    let bytes: usize = entries.iter().map(|logged| logged.entry.len()).sum();
-                    self.open.bytes = self.open.bytes.saturating_add(bytes);
+                if let Answer::Document(_) | Answer::Wanted(_) = &answer {
+                    self.open.bytes = self.open.bytes.saturating_add(READ_BYTES);
                 }
                 Ok(answer)
             }
@@ -355,12 +372,44 @@ impl<R> Ledger<R> {
                 body,
             });
         }
+        let mut replies = open.replies;
+        let mut needs_quorum = false;
+        for (_, outcome) in &mut replies {
+            needs_quorum |= matches!(outcome, Ok(Answer::GroupKey(_)));
+            if let Ok(Answer::Wanted(wanted)) = outcome {
+                let wanted = ProofWanted::clone(wanted);
+                *outcome = self
+                    .prove(wanted)
+                    .map(|proof| Answer::Proof(Box::new(proof)));
+            }
+        }
         Ok(Batch {
             records,
             leaves,
             effects,
-            replies: open.replies,
+            replies,
+            needs_quorum,
         })
+    }
+
+    fn prove(&mut self, wanted: ProofWanted) -> Result<InnerProof, Refusal> {
+        let tenant = self
+            .tenants
+            .get_mut(&wanted.tenant)
+            .ok_or(Refusal::NotFound)?;
+        let leaf = self.last_leaf.as_ref().ok_or(Refusal::Internal)?;
+        prove(tenant, &mut self.map, leaf, wanted)
+    }
+
+    /// How many keysets the stock lacks.
+    #[must_use]
+    pub const fn stock_wanted(&self) -> usize {
+        STOCK.saturating_sub(self.stock.len())
+    }
+
+    /// Lays in keysets that were drawn before they are needed, for groups that get another key.
+    pub fn stock(&mut self, drawn: Vec<Keyset>) {
+        self.stock.extend(drawn);
     }
 
     fn leaves(
@@ -404,7 +453,9 @@ impl<R> Ledger<R> {
             detail,
         };
         self.root_size = self.root_size.saturating_add(1);
-        leaf.encode().map_err(|_long| LedgerError::Map)
+        let encoded = leaf.encode().map_err(|_long| LedgerError::Map)?;
+        self.last_leaf = Some(leaf);
+        Ok(encoded)
     }
 
     /// Tells the decisions which deployment this is, once recovery has read it.

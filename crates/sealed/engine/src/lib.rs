@@ -19,15 +19,18 @@ extern crate alloc;
 
 mod act;
 mod chronicle;
+mod claim;
 mod custody;
 mod decide;
 mod event;
+mod exhibits;
 mod governance;
 mod id;
 mod journal;
 mod ledger;
 mod plan;
 mod prepare;
+mod proof;
 mod records;
 mod recovery;
 mod registry;
@@ -40,18 +43,22 @@ mod vault;
 mod view;
 
 pub use act::{
-    Act, Admit, Answer, Authority, LoggedEntry, Refusal, Secret, Submission, TenantAct, Update,
+    Act, Admit, Answer, AuditPage, Authority, GroupKey, Refusal, Secret, Submission, TenantAct,
+    Update,
 };
 pub use chronicle::ChronicleError;
+pub use claim::{DEVICE_NAME_BYTES_MAX, NewClaim};
 pub use custody::{Account, Custody, Device, GroupEpoch, PendingKeyset};
 pub use decide::{Settings, covers, live_credential};
 pub use event::Event;
+pub use exhibits::{ExhibitError, ExhibitReader};
 pub use governance::{Auditor, BurstKind, HeldAct, IssuerKey};
 pub use id::ResourceId;
 pub use journal::{ROOT_STREAM, RecordError, StreamBytes};
 pub use ledger::{Batch, LeafContext, Ledger, LedgerError, NoteRecord};
 pub use plan::{Intent, Parts, Step};
 pub use prepare::{NewGroup, NewUser};
+pub use proof::{InnerProof, ProofWanted};
 pub use records::{ROOT_PURPOSE, RootAnchor, RootItem, SecretBytes};
 pub use recovery::{ExpectedStream, Recovered, Recovery, RecoveryError, StoredTls};
 pub use registry::{Departed, Granted, Registry, Shelf, Shelved};

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use chancery_authority::TenantId;
-use chancery_directory::{Digest, EpochLeaf};
+use chancery_directory::{ActSecret, Details, Digest, EpochLeaf, Opens};
 
 use crate::chronicle::ChronicleError;
 use crate::decide::Settings;
@@ -181,6 +181,7 @@ impl<R> Recovery<R> {
                 self.genesis = Some(bytes.clone());
             }
             last = Some(leaf.map_root);
+            self.ledger.last_leaf = Some(leaf);
         }
         // The last leaf of a record is written after all of its map changes.
         if last.is_some_and(|map_root| map_root != self.ledger.map.root()) {
@@ -283,6 +284,11 @@ impl<R> Recovery<R> {
             .ok_or(RecoveryError::Incomplete)?;
         let mut changes = Vec::new();
         for act in record.acts {
+            let details = Details::decode(&act.body).map_err(|_form| ChronicleError::Encoding)?;
+            tenant.chronicle.rest_on(&details);
+            if tenant.chronicle.log().next_index() == 0 {
+                tenant.vrf_opening = ActSecret(act.secret.0).opening(Opens::Vrf).0;
+            }
             tenant.chronicle.replay(&act.entries, &act.names)?;
             for mut event in act.events {
                 restore(&mut event).ok_or(RecoveryError::Resource)?;

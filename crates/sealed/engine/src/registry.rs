@@ -110,6 +110,13 @@ impl<T: Shelved> Shelf<T> {
             .filter_map(|id| self.items.get(id))
     }
 
+    /// Resources in order of creation whose number is `sequence` or higher.
+    pub fn in_order_since(&self, sequence: u64) -> impl Iterator<Item = &Arc<T>> {
+        self.by_sequence
+            .range(sequence..)
+            .filter_map(|(_, id)| self.items.get(id))
+    }
+
     /// Resources with exactly this externalId.
     pub fn with_external_id<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Arc<T>> {
         self.under(&self.external_ids, key)
@@ -210,6 +217,8 @@ pub struct Registry {
     members: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     memberships: BTreeSet<(ResourceId, ResourceId)>,
     parked: BTreeSet<(ResourceId, ResourceId)>,
+    handles: BTreeMap<[u8; 32], ResourceId>,
+    erased: BTreeSet<[u8; 32]>,
     epochs: BTreeMap<ResourceId, Vec<Arc<GroupEpoch>>>,
     credentials: BTreeMap<[u8; 32], Arc<Credential>>,
     last_used: BTreeMap<[u8; 32], u64>,
@@ -265,6 +274,21 @@ impl Registry {
             .range((user, ResourceId::LOWEST)..)
             .take_while(move |(member, _)| *member == user)
             .filter_map(|(_, group)| self.groups.get(*group))
+    }
+
+    /// The user with this handle, deleted ones included.
+    #[must_use]
+    pub fn user_of_handle(&self, handle: &[u8; 32]) -> Option<&Arc<User>> {
+        let id = self.handles.get(handle)?;
+        self.users
+            .get(*id)
+            .or_else(|| self.departed.get(id).map(|departed| &departed.user))
+    }
+
+    /// The group with this handle.
+    #[must_use]
+    pub fn group_of_handle(&self, handle: &[u8; 32]) -> Option<&Arc<Group>> {
+        self.handles.get(handle).and_then(|id| self.groups.get(*id))
     }
 
     /// Whether a membership gives its user the group's keys: it is listed and not parked.
@@ -329,6 +353,12 @@ impl Registry {
     #[must_use]
     pub fn departed(&self, id: ResourceId) -> Option<&Departed> {
         self.departed.get(&id)
+    }
+
+    /// Whether a subject's private parts are gone.
+    #[must_use]
+    pub fn is_erased_handle(&self, handle: &[u8; 32]) -> bool {
+        self.erased.contains(handle)
     }
 
     /// Those who are to be erased by `now_ms`.
@@ -428,6 +458,7 @@ impl Registry {
             Event::UserDeparted { id, erase_at_ms } => self.depart(*id, *erase_at_ms),
             Event::UserErased { id } => self.erase(*id),
             Event::GroupPut(group) => {
+                self.handles.insert(group.handle, group.id);
                 self.groups.put(group);
                 self.count(group.sequence);
             }
@@ -513,6 +544,7 @@ impl Registry {
     }
 
     fn put_user(&mut self, user: &Arc<User>) {
+        self.handles.insert(user.handle, user.id);
         let before = self.users.put(user);
         if let Some(before) = before
             && before.keys.user_name != user.keys.user_name
@@ -528,7 +560,10 @@ impl Registry {
         if self.users.get(id).is_some() {
             self.depart(id, None);
         }
-        self.departed.remove(&id);
+        if let Some(departed) = self.departed.remove(&id) {
+            self.handles.remove(&departed.user.handle);
+            self.erased.insert(departed.user.handle);
+        }
     }
 
     fn depart(&mut self, id: ResourceId, erase_at_ms: Option<u64>) {

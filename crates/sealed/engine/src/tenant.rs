@@ -79,6 +79,13 @@ impl TenantSecrets {
         self.vrf.public().to_bytes()
     }
 
+    /// Proves the directory label of a name of `kind`, already in canonical form.
+    #[must_use]
+    pub fn prove_label(&self, kind: NameKind, canonical: &str) -> (vrf::Proof, [u8; 32]) {
+        let (proof, output) = self.vrf.prove(&name_input(kind, canonical));
+        (proof, name_label(&output))
+    }
+
     /// The directory label of a name of `kind`, already in canonical form.
     #[must_use]
     pub fn label(&self, kind: NameKind, canonical: &str) -> [u8; 32] {
@@ -101,6 +108,10 @@ pub(crate) struct Tenant {
     pub spoilt: bool,
     /// Keysets drawn before they are needed; lent by the ledger for one act.
     pub stock: Vec<Keyset>,
+    /// Opening of the log's commitment to the VRF key.
+    pub vrf_opening: [u8; 32],
+    /// When refused claims were logged lately, in milliseconds since the Unix epoch.
+    pub refusals: Vec<u64>,
     member_sets: BTreeMap<ResourceId, PrefixTree>,
 }
 
@@ -119,6 +130,8 @@ impl Tenant {
             tail: Tail::empty(stream),
             spoilt: false,
             stock: Vec::new(),
+            vrf_opening: [0; 32],
+            refusals: Vec::new(),
             member_sets: BTreeMap::new(),
         }
     }

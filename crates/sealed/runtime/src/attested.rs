@@ -3,19 +3,26 @@
 use std::sync::Arc;
 
 use base64ct::{Base64, Encoding as _};
-use chancery_authority::ActName;
-use chancery_directory::entry::TenantLeaf;
+use chancery_authority::{ActName, TenantId};
 use chancery_dsse::Envelope;
 use chancery_engine::{
-    Act, Admit, Answer as Outcome, Authority, Credential, LoggedEntry, Refusal, TenantAct,
+    Act, Admit, Answer as Outcome, Authority, Credential, GroupKey, Refusal, TenantAct,
 };
 use chancery_json::{Fields, Limits, Object, Value};
+use chancery_keyset::{
+    Keyset, KeysetSeed, PublicKeyset, SEED_LENGTH, WrapContext, WrapPurpose, wrap,
+};
+use chancery_scim::GroupDocument;
+use chancery_sealing::ExpandedEntropy;
 use chancery_session::AttestRequest;
 use chancery_tlog::tile::TileCoordinate;
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, StatusCode};
 
+use crate::audit;
+use crate::claims;
 use crate::http::{Answer, Call, allowing, json, problem, retry_later, with_body};
+use crate::issuer::Freshness;
 use crate::service::{ActFailure, Service};
 
 /// TLS exporter label of the value that signed acts name; the context is empty.
@@ -113,9 +120,17 @@ pub async fn api(service: &Arc<Service>, call: &Call) -> Answer {
         (&Method::POST, (Some("tenants"), Some(slug), Some("acts"), None)) => {
             act(service, call, slug).await
         }
+        (&Method::POST, (Some("tenants"), Some(slug), Some("claim"), None)) => {
+            claims::claim(service, call, slug).await
+        }
+        (&Method::POST, (Some("tenants"), Some(slug), Some("claim"), Some("challenge"))) => {
+            claims::challenge(service, slug)
+        }
         (
             _,
-            (Some("tenants"), None, None, None) | (Some("tenants"), Some(_), Some("acts"), None),
+            (Some("tenants"), None, None, None)
+            | (Some("tenants"), Some(_), Some("acts" | "claim"), None)
+            | (Some("tenants"), Some(_), Some("claim"), Some("challenge")),
         ) => wrong_method("POST"),
         (_, (Some("tenants"), Some(_), None, None)) => wrong_method("GET, HEAD"),
         _ => problem(StatusCode::NOT_FOUND, "there is nothing at this path"),
@@ -246,17 +261,28 @@ async fn act(service: &Arc<Service>, call: &Call, slug: &str) -> Answer {
             "the act could not be taken in",
         );
     };
+    if name == ActName::IssuerRead
+        && let Err(failure) = claims::refresh_issuer(service, tenant, Freshness::Newest).await
+    {
+        return failed(&failure);
+    }
+    let claim = if name == ActName::ClaimConfirm {
+        claims::confirmed(service, tenant, &envelope, &body)
+    } else {
+        None
+    };
     let act = Act::Tenant {
         tenant,
-        authority: Authority::Admin {
+        authority: Authority::Signed {
             envelope: Box::new(envelope),
             exporter,
             body,
         },
-        act: Box::new(TenantAct::Signed { name, fresh }),
+        act: Box::new(TenantAct::Signed { name, fresh, claim }),
     };
     match service.act(act).await {
-        Ok(outcome) => outcome_of(&outcome),
+        Ok(Outcome::Audit(page)) => audit::page(service, tenant, page).await,
+        Ok(outcome) => outcome_of(service, &tenant, &outcome),
         Err(failure) => failed(&failure),
     }
 }
@@ -281,7 +307,7 @@ fn act_name(envelope: &Envelope) -> Option<ActName> {
     ActName::parse(&fields.take_str("act").ok()?)
 }
 
-fn outcome_of(outcome: &Outcome) -> Answer {
+fn outcome_of(service: &Service, tenant: &TenantId, outcome: &Outcome) -> Answer {
     let body = match outcome {
         Outcome::Done { subject, index } => Object::new()
             .with("id", hex::encode(subject))
@@ -300,14 +326,8 @@ fn outcome_of(outcome: &Outcome) -> Answer {
                 .collect();
             Object::new().with("tokens", list)
         }
-        Outcome::Entries(entries) => {
-            let list: Vec<Value> = entries
-                .iter()
-                .filter_map(entry)
-                .map(Value::Object)
-                .collect();
-            Object::new().with("entries", list)
-        }
+        Outcome::Proved(document) => return json(StatusCode::OK, document),
+        Outcome::GroupKey(key) => return group_key(service, tenant, key),
         Outcome::Document(document) => return json(StatusCode::OK, document),
         _ => return failed(&Refusal::Internal.into()),
     };
@@ -329,26 +349,49 @@ fn described(credential: &Credential) -> Object {
         .with("revoked", credential.revoked)
 }
 
-fn entry(logged: &LoggedEntry) -> Option<Object> {
-    Some(match TenantLeaf::decode(&logged.entry).ok()? {
-        TenantLeaf::Entry(entry) => Object::new()
-            .with("index", entry.index)
-            .with("time_ms", entry.time_ms)
-            .with("kind", format!("{:?}", entry.kind).as_str())
-            .with("subject", entry.subject.to_string())
-            .with("state", format!("{:?}", entry.new_state).as_str())
-            .with("actor", entry.actor.to_string()),
-        TenantLeaf::StateRoot(root) => Object::new()
-            .with("index", root.index)
-            .with("time_ms", root.time_ms)
-            .with("kind", "StateRoot")
-            .with("entries", u64::from(root.entries))
-            .with("dir_root", root.dir_root.to_string()),
-    })
+/// A group's key, wrapped for the member who asked. The quorum that released it is the newest.
+fn group_key(service: &Service, tenant: &TenantId, key: &GroupKey) -> Answer {
+    let wrapped = (|| {
+        let secrets = {
+            let view = service.read();
+            Arc::clone(&view.tenant(tenant)?.secrets)
+        };
+        let seed = secrets
+            .key()
+            .open_keyset(&key.group, &key.epoch.sealed_seed)
+            .ok()?;
+        let bytes: [u8; SEED_LENGTH] = seed.as_slice().try_into().ok()?;
+        let keyset = Keyset::from_seed(KeysetSeed::from_bytes(bytes)).ok()?;
+        let recipient = PublicKeyset::decode(&key.recipient).ok()?;
+        let context = WrapContext {
+            purpose: WrapPurpose::GroupEpochKey,
+            tenant: *tenant.as_bytes(),
+            subject: key.group,
+            sender: keyset.public().fingerprint(),
+            log_position: key.epoch.index,
+        };
+        let mut entropy = ExpandedEntropy::new(service.fresh().ok()?);
+        let wrap = wrap(&recipient, &context, keyset.seed().expose(), &mut entropy).ok()?;
+        let document = GroupDocument::from_canonical(&key.document).ok()?;
+        Some(
+            Object::new()
+                .with("group", key.id.text())
+                .with("name", document.display_name())
+                .with("handle", hex::encode(key.group))
+                .with("epoch", u64::from(key.epoch.number))
+                .with("index", key.epoch.index)
+                .with("public", Base64::encode_string(&keyset.public().encode()))
+                .with("wrap", Base64::encode_string(&wrap.encode())),
+        )
+    })();
+    wrapped.map_or_else(
+        || failed(&Refusal::Internal.into()),
+        |body| json(StatusCode::OK, &body),
+    )
 }
 
 /// Each failure has one answer.
-fn failed(failure: &ActFailure) -> Answer {
+pub(crate) fn failed(failure: &ActFailure) -> Answer {
     let refusal = match failure {
         ActFailure::Refused(refusal) => refusal,
         ActFailure::Unavailable => return unavailable(),
@@ -360,7 +403,9 @@ fn failed(failure: &ActFailure) -> Answer {
         }
     };
     let status = match refusal {
-        Refusal::Unauthorized | Refusal::Paper(_) => StatusCode::FORBIDDEN,
+        Refusal::Unauthorized | Refusal::Paper(_) | Refusal::ClaimRefused | Refusal::IssuerKey => {
+            StatusCode::FORBIDDEN
+        }
         Refusal::CredentialScope { .. }
         | Refusal::NoDelegation
         | Refusal::Delegation(_)
@@ -369,6 +414,7 @@ fn failed(failure: &ActFailure) -> Answer {
         Refusal::Body(_)
         | Refusal::Scim(_)
         | Refusal::UnknownMember { .. }
+        | Refusal::Malformed { .. }
         | Refusal::TooLarge { .. } => StatusCode::BAD_REQUEST,
         Refusal::NotFound => StatusCode::NOT_FOUND,
         Refusal::Taken { .. } | Refusal::OtherSlug => StatusCode::CONFLICT,

@@ -69,6 +69,8 @@ pub struct Loaded {
     pub epoch: u64,
     /// Digest key of bearer tokens.
     pub token_key: Key,
+    /// What binds records to this store.
+    pub store_tag: [u8; 32],
     /// The store's streams as they were read.
     pub streams: Vec<StreamHead>,
 }
@@ -232,6 +234,7 @@ impl Loader<'_> {
             .map_err(|_name| RefusalCode::ConfigurationInvalid)?;
         let settings = self.settings(id.0, root.token_key());
         let token_key = root.token_key();
+        let store_tag = root.store_tag();
         let mut ledger = Ledger::new(root, 1, self.context, settings);
         ledger.anchor(anchor);
         ledger.note(EpochKind::Genesis, detail);
@@ -248,6 +251,7 @@ impl Loader<'_> {
             deployment: id.0,
             epoch: 1,
             token_key,
+            store_tag,
             streams: Vec::new(),
         })
     }
@@ -319,6 +323,7 @@ impl Loader<'_> {
         // The deployment's id stands in leaf 0, which is read first; decisions need it later.
         let settings = self.settings([0; 32], root.token_key());
         let token_key = root.token_key();
+        let store_tag = root.store_tag();
         let mut recovery: Recovery<Reply> =
             Recovery::begin(root, &anchor, &origin, self.context, settings)
                 .map_err(|error| refusal(&error))?;
@@ -368,6 +373,7 @@ impl Loader<'_> {
             deployment: id.0,
             epoch: recovered.epoch.saturating_add(1),
             token_key,
+            store_tag,
             streams: streams.to_vec(),
         })
     }

@@ -9,7 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use chancery_engine::{Batch, LedgerError, NoteRecord, RecordError, RootLog, View};
+use chancery_engine::{
+    Answer, Batch, InnerProof, LedgerError, NoteRecord, RecordError, Refusal, RootLog, View,
+};
+use chancery_json::Object;
+use chancery_tlog::proof::UnverifiedProof;
 use chancery_tlog::{Checkpoint, CosignedCheckpoint};
 use chancery_wire::{
     NewRecord, RecordBody, RefusalCode, StoreAnswer, StoreFault, StoreOperation, StreamId,
@@ -134,7 +138,15 @@ impl Committer {
         batch: Batch<Reply>,
     ) -> Result<(), RefusalCode> {
         if batch.records.is_empty() && batch.leaves.is_empty() {
-            // Refusals and reads alone: nothing to make durable, and everything that they rest on is.
+            // Refusals and reads alone: nothing to make durable, and everything that they rest on is. What
+            // releases a key leaves with a quorum that was asked for after it was decided, so that a paused or
+            // cloned instance serves nobody.
+            if batch.needs_quorum
+                && let Some(newest) = self.state.newest()
+            {
+                let cosigned = self.cosign(newest.checkpoint()).await?;
+                self.adopt(cosigned);
+            }
             self.release(batch);
             return Ok(());
         }
@@ -163,6 +175,25 @@ impl Committer {
         Ok(())
     }
 
+    /// The proof of a fact about a tenant under the checkpoint that its batch has made the newest.
+    fn outer_proof(&self, inner: &InnerProof) -> Option<Object> {
+        let newest = self.state.newest()?;
+        let path = self
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .inclusion(inner.leaf_index, newest.size())
+            .ok()?;
+        let proof = UnverifiedProof::new(
+            Some(inner.extra.clone()),
+            inner.leaf_index,
+            path,
+            newest.note().encode(),
+        )
+        .ok()?;
+        Some(inner.about.clone().with("proof", proof.encode()))
+    }
+
     /// Makes a batch visible and answers those who waited for it.
     fn release(&self, batch: Batch<Reply>) {
         {
@@ -175,6 +206,13 @@ impl Committer {
         self.metrics.batches.add(1);
         let now = self.clock.monotonic_us();
         for (reply, answer) in batch.replies {
+            let answer = match answer {
+                Ok(Answer::Proof(inner)) => self
+                    .outer_proof(&inner)
+                    .map(|proved| Answer::Proved(Box::new(proved)))
+                    .ok_or(Refusal::Internal),
+                other => other,
+            };
             if answer.is_ok() {
                 self.metrics.acts_committed.add(1);
             } else {

@@ -14,9 +14,11 @@
 
 pub mod arguments;
 pub mod attested;
+mod audit;
 mod body;
 pub mod boot;
 pub mod certificates;
+pub mod claims;
 pub mod clock;
 pub mod commit;
 pub mod configuration;

@@ -109,6 +109,8 @@ metrics! {
     users
     groups
     keysets_made
+    claims_confirmed
+    claims_refused
     cpu_us
     resident_bytes
     uptime_us

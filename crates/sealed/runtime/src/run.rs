@@ -165,6 +165,7 @@ impl Starter<'_> {
             deployment,
             epoch,
             token_key,
+            store_tag,
             streams,
         } = loaded;
         let (served, authority_pem) = self.certificate(&tls)?;
@@ -191,6 +192,15 @@ impl Starter<'_> {
                 .map_err(|_entropy| RefusalCode::EntropyFailed)?,
             token_key,
             node: Arc::new(node),
+            claim_key: Key::generate(
+                &mut self
+                    .entropy
+                    .fork()
+                    .map_err(|_entropy| RefusalCode::EntropyFailed)?,
+            )
+            .map_err(|_entropy| RefusalCode::EntropyFailed)?,
+            store_tag,
+            dangerous_any_domain: self.launch.configuration.dangerous_any_domain,
         };
         let service = Arc::new(Service::new(parts, &committer));
         let sequencer = Sequencer {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use chancery_authority::TenantId;
 use chancery_engine::{Act, Answer, Batch, Ledger, LedgerError, Refusal, Submission};
+use chancery_keyset::Keyset;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Clock, TrustedTime};
@@ -140,6 +141,8 @@ impl Inbox {
 enum Step {
     Decide(Box<Submission<Reply>>),
     Close,
+    /// Nothing waits: a keyset is drawn for a group that will need one.
+    Draw,
 }
 
 /// What the sequencer thread owns.
@@ -169,6 +172,10 @@ impl Sequencer {
                     let now_ms = self.time.now_ms(self.clock.as_ref());
                     self.ledger.submit(now_ms, *act);
                 }
+                // A failing generator shows where a key is needed at once.
+                Step::Draw => self
+                    .ledger
+                    .stock(Keyset::generate(&mut self.entropy).into_iter().collect()),
                 Step::Close => {
                     let closed = self.close();
                     let is_fault = closed.is_err();
@@ -215,6 +222,9 @@ impl Sequencer {
             }
             if !queue.in_flight && self.ledger.has_open() {
                 return Some(Step::Close);
+            }
+            if !queue.in_flight && self.ledger.stock_wanted() > 0 {
+                return Some(Step::Draw);
             }
             queue = self.changed(queue);
         }

@@ -8,12 +8,15 @@ use chancery_engine::{Act, Answer, Refusal, Submission, View};
 use chancery_sealing::{EntropyError, Key};
 use rustls::ServerConfig;
 
+use crate::claims::Claims;
 use crate::clock::{Clock, TrustedTime};
 use crate::commit::CommitState;
 use crate::entropy::SystemEntropy;
+use crate::issuer::Issuers;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::sequencer::Inbox;
+use crate::transport::Transport;
 
 /// How long a request waits for its act to be cosigned before it is told that the outcome is unknown.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,6 +69,16 @@ pub struct Service {
     pub token_key: Key,
     /// What attestation needs.
     pub node: Arc<Node>,
+    /// Members' claims under way.
+    pub claims: Claims,
+    /// What tenants' OpenID providers publish.
+    pub issuers: Issuers,
+    /// The way to the host's store, for those who read the private parts of a log.
+    pub transport: Arc<dyn Transport>,
+    /// What binds records to this store.
+    pub store_tag: [u8; 32],
+    /// Whether addresses outside the trusted domains are taken (public conformance suites only).
+    pub dangerous_any_domain: bool,
     /// Set once this instance must stop serving.
     pub stopped: AtomicBool,
     served: RwLock<Served>,
@@ -83,6 +96,12 @@ pub struct ServiceParts {
     pub token_key: Key,
     /// What attestation needs.
     pub node: Arc<Node>,
+    /// Key of this instance's challenges and short codes.
+    pub claim_key: Key,
+    /// What binds records to this store.
+    pub store_tag: [u8; 32],
+    /// Whether addresses outside the trusted domains are taken.
+    pub dangerous_any_domain: bool,
 }
 
 impl Service {
@@ -98,6 +117,15 @@ impl Service {
             commit: Arc::clone(&committer.state),
             token_key: parts.token_key,
             node: parts.node,
+            claims: Claims::new(parts.claim_key),
+            issuers: Issuers::new(
+                Arc::clone(&committer.transport),
+                Arc::clone(&committer.clock),
+                Arc::clone(&committer.time),
+            ),
+            transport: Arc::clone(&committer.transport),
+            store_tag: parts.store_tag,
+            dangerous_any_domain: parts.dangerous_any_domain,
             stopped: AtomicBool::new(false),
             served: RwLock::new(parts.served),
             entropy: Mutex::new(parts.entropy),

@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 use super::Settings;
 use super::booking::{Booking, Document, Warrant};
 use super::signers::{Signed, Verified, verify};
-use crate::act::{Admit, Answer, LoggedEntry, Refusal, Secret};
+use crate::act::{Admit, Answer, Refusal, Secret};
+use crate::claim::NewClaim;
 use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::prepare::Draws;
@@ -31,8 +32,6 @@ type Outcome = Result<(Option<ActRecord>, Answer), Refusal>;
 const LABEL_BYTES_MAX: usize = 128;
 /// Most credentials of a tenant that are neither revoked nor expired.
 const LIVE_CREDENTIALS_MAX: usize = 64;
-/// Most entries in one answer.
-const ENTRIES_MAX: u64 = 1000;
 
 /// A tenant that may come into being.
 #[derive(Debug)]
@@ -89,10 +88,12 @@ pub(crate) fn admit<R>(
         Vec::new(),
     )?;
     let vrf_commit = commit("vrf", &booking.opening(Opens::Vrf), &vrf_public);
+    let vrf_opening = booking.opening(Opens::Vrf).0;
     booking.entry(EntryType::Genesis, handle, vrf_commit, Digest::ZERO)?;
     booking.event(Event::Genesis(envelope));
     let index = booking.last();
     let record = Some(booking.finish());
+    tenant.vrf_opening = vrf_opening;
     Ok(Admitted {
         slug,
         record,
@@ -108,7 +109,7 @@ pub(crate) fn admit<R>(
 }
 
 /// The tenant's own handle in its log: its id, then zeros.
-pub(super) fn tenant_handle(tenant: &chancery_authority::TenantId) -> [u8; 32] {
+pub(crate) fn tenant_handle(tenant: &chancery_authority::TenantId) -> [u8; 32] {
     Sha256::new()
         .chain_update(b"chancery/tenant-handle/v1")
         .chain_update(tenant.as_bytes())
@@ -124,6 +125,7 @@ pub(super) fn signed(
     signed: &Signed<'_>,
     name: ActName,
     fresh: &Key,
+    claim: Option<Box<NewClaim>>,
 ) -> Outcome {
     let (verified, mut fields) = verify(settings, head, now_ms, signed, name)?;
     let desk = Desk {
@@ -151,23 +153,28 @@ pub(super) fn signed(
             let credentials = head.registry.credentials().map(Arc::clone).collect();
             Ok((None, Answer::Credentials(credentials)))
         }
-        ActName::LogRead => {
-            let from = fields.take_u64("from")?;
-            let count = fields.take_u64("count")?.min(ENTRIES_MAX);
+        ActName::LogRead => Desk::read_log(head, fields),
+        ActName::LogAudit => Desk::audit_log(head, fields),
+        ActName::LogReceipt => Desk::receipt(head, fields),
+        ActName::DirectoryRead => Desk::read_directory(head, fields),
+        ActName::KeysLookup => Desk::look_up(head, fields),
+        ActName::KeysHistory => Desk::key_history(head, fields),
+        ActName::ClaimConfirm => {
+            let user = fields.take_str("user")?;
+            // The caller has found the claim by its code; only the right one can be confirmed.
+            fields.take_str("code")?;
             fields.finish()?;
-            Ok((None, Answer::Entries(entries(head, from, count))))
+            desk.confirm_claim(head, &user, claim)
         }
+        ActName::IssuerRead => Desk::read_issuer(head, fields),
+        ActName::IssuerTrust => desk.trust_issuer(head, draws, fields),
+        ActName::DeviceAdd => desk.add_device(head, draws, fields),
+        ActName::DeviceRevoke => desk.revoke_device(head, draws, fields),
+        ActName::KeysetRotate => desk.rotate_keyset(head, draws, fields),
+        ActName::MemberShow => desk.show_member(head, fields),
+        ActName::GroupKey => desk.group_key(head, fields),
         _ => Err(Refusal::Unsupported),
     }
-}
-
-fn entries(head: &Tenant, from: u64, count: u64) -> Vec<LoggedEntry> {
-    head.chronicle
-        .leaves(from, count)
-        .map(|entry| LoggedEntry {
-            entry: entry.to_vec(),
-        })
-        .collect()
 }
 
 pub(super) fn hash_member(fields: &mut Fields, name: &'static str) -> Result<[u8; 32], Refusal> {

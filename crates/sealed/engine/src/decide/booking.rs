@@ -151,6 +151,7 @@ impl<'a> Booking<'a> {
         };
         let body = details.encode().map_err(|_encoding| Refusal::Internal)?;
         let opening = act_secret(&draws.secret).opening(Opens::Body);
+        head.chronicle.rest_on(&details);
         Ok(Self {
             head,
             now_ms,
@@ -173,6 +174,11 @@ impl<'a> Booking<'a> {
             user: None,
             group: None,
         })
+    }
+
+    /// The runtime's own handle in the log.
+    pub(super) const fn instance(&self) -> [u8; 32] {
+        self.head.chronicle.log().instance().0
     }
 
     /// Whose entries follow.

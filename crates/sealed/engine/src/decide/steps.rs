@@ -142,7 +142,8 @@ impl Booking<'_> {
         steps.into_iter().try_for_each(|step| self.perform(step))
     }
 
-    fn put(&mut self, user: User) {
+    /// Makes a user as it is now true.
+    pub(super) fn put(&mut self, user: User) {
         let user = Arc::new(user);
         self.event(Event::UserPut(Arc::clone(&user)));
         self.user = Some(user);
