@@ -109,7 +109,7 @@ def application(port: int, arguments: argparse.Namespace, users: list) -> object
         client = models.Client(
             client_id=arguments.client_id,
             client_name="chancery member",
-            redirect_uris=arguments.redirect_uri,
+            redirect_uris=redirect_uris(arguments.redirect_uri),
             # A native application: public, with PKCE, and people must consent.
             token_endpoint_auth_method="none",
             grant_types=["authorization_code"],
@@ -151,6 +151,19 @@ async def run(app: object, listener: int, files: dict, ready: dict) -> None:
     await serve(app, config, shutdown_trigger=stop.wait, mode="wsgi")
 
 
+def redirect_uris(patterns: list) -> list:
+    """Every address that a client of this machine may ask to be led back to, written out."""
+    first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+    uris = []
+    for pattern in patterns:
+        if "{port}" in pattern:
+            ports = range(int(first), int(last) + 1)
+            uris.extend(pattern.replace("{port}", str(port)) for port in ports)
+        else:
+            uris.append(pattern)
+    return uris
+
+
 def user(text: str) -> tuple:
     parts = text.split(",")
     if len(parts) != 3:
@@ -164,7 +177,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--client-id", default="chancery-member")
     parser.add_argument(
-        "--redirect-uri", action="append", required=True, help="compared exactly, port included; repeatable"
+        "--redirect-uri",
+        action="append",
+        required=True,
+        help="compared exactly; {port} stands for each port that the system gives out; repeatable",
     )
     parser.add_argument(
         "--user", action="append", type=user, required=True, metavar="NAME,PASSWORD,EMAIL", help="repeatable"

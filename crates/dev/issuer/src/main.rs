@@ -144,3 +144,17 @@ fn now_s() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_four_parts() {
+        let ada = account("ada,p,00u1,ada@demo.example").unwrap();
+        assert_eq!((ada.sub.as_str(), ada.oid.as_str()), ("00u1", "00u1"));
+        assert_eq!(ada.email, "ada@demo.example");
+        assert!(account("ada,p,00u1").is_err());
+        assert!(account("ada,p,00u1,a@b,more").is_err());
+    }
+}

@@ -311,3 +311,6 @@ pub(crate) fn fault(error: &Error) -> Answered {
         &error.to_string(),
     )
 }
+
+#[cfg(test)]
+mod tests;
