@@ -8,7 +8,10 @@ use chancery_directory::{DecodeError, EntryType, Handle, StepError};
 
 /// One thing that does not add up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a place and a fault is all there is")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a place and a fault is all there is"
+)]
 pub struct Finding {
     /// The leaf that it is about, if it is about one.
     pub index: Option<u64>,
@@ -341,15 +344,26 @@ impl fmt::Display for Fault {
                 f,
                 "the witnesses cosigned {witnessed} leaves, the service gave {given}"
             ),
-            Self::DetailsMalformed(error) => write!(f, "the private details are malformed: {error}"),
-            Self::OutsideDelegation(breach) => write!(f, "the act is outside its delegation: {breach}"),
+            Self::DetailsMalformed(error) => {
+                write!(f, "the private details are malformed: {error}")
+            }
+            Self::OutsideDelegation(breach) => {
+                write!(f, "the act is outside its delegation: {breach}")
+            }
             Self::CredentialScope(scope) => write!(f, "the credential does not include {scope}"),
             Self::SignedAct(fault) => write!(f, "the signed act does not bear this: {fault}"),
             Self::NotInRoster { user_name } => {
-                write!(f, "ghost user: the identity provider does not know {user_name}")
+                write!(
+                    f,
+                    "ghost user: the identity provider does not know {user_name}"
+                )
             }
             Self::SwappedKey { user, why } => {
-                write!(f, "swapped key: user {} has a key that is not bound: {why}", Short(user))
+                write!(
+                    f,
+                    "swapped key: user {} has a key that is not bound: {why}",
+                    Short(user)
+                )
             }
             other => other.with_subject(f),
         }
@@ -361,37 +375,66 @@ impl Fault {
     fn with_subject(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (subject, sentence) = match self {
             Self::GhostUser { user } => (user, "ghost user: nobody who may do so made user"),
-            Self::KeyReplacedUnasked { user } => (user, "the runtime replaced, unasked, the key of user"),
-            Self::MembersMismatch { group } => {
-                (group, "membership without entry: the members are not those of the acts, in group")
+            Self::KeyReplacedUnasked { user } => {
+                (user, "the runtime replaced, unasked, the key of user")
             }
-            Self::DeltaWithoutEntry { group } => {
-                (group, "membership without entry: members changed unlogged in group")
+            Self::MembersMismatch { group } => (
+                group,
+                "membership without entry: the members are not those of the acts, in group",
+            ),
+            Self::DeltaWithoutEntry { group } => (
+                group,
+                "membership without entry: members changed unlogged in group",
+            ),
+            Self::DeltaImpossible { group } => {
+                (group, "somebody joined or left who could not, in group")
             }
-            Self::DeltaImpossible { group } => (group, "somebody joined or left who could not, in group"),
-            Self::EpochMissing { group } => (group, "members left, and no new key was made for group"),
-            Self::MembershipKept { user } => (user, "still a member of a group after leaving: user"),
-            Self::ShownUserWithoutEntry { user } => {
-                (user, "ghost user: the service shows, and the log does not have, user")
+            Self::EpochMissing { group } => {
+                (group, "members left, and no new key was made for group")
             }
-            Self::ShownState { user } => (user, "the service shows another state than the log of user"),
-            Self::ShownName { user } => (user, "the service shows another name than the log of user"),
-            Self::ShownKey { subject } => {
-                (subject, "swapped key: the service shows another key than the log of subject")
+            Self::MembershipKept { user } => {
+                (user, "still a member of a group after leaving: user")
             }
-            Self::UserNotShown { user } => (user, "the log has, and the service does not show, user"),
+            Self::ShownUserWithoutEntry { user } => (
+                user,
+                "ghost user: the service shows, and the log does not have, user",
+            ),
+            Self::ShownState { user } => {
+                (user, "the service shows another state than the log of user")
+            }
+            Self::ShownName { user } => {
+                (user, "the service shows another name than the log of user")
+            }
+            Self::ShownKey { subject } => (
+                subject,
+                "swapped key: the service shows another key than the log of subject",
+            ),
+            Self::UserNotShown { user } => {
+                (user, "the log has, and the service does not show, user")
+            }
             Self::ShownGroupWithoutEntry { group } => {
                 (group, "the service shows, and the log does not have, group")
             }
-            Self::GroupNotShown { group } => (group, "the log has, and the service does not show, group"),
-            Self::ShownEpoch { group } => (group, "the service shows another epoch than the log of group"),
+            Self::GroupNotShown { group } => {
+                (group, "the log has, and the service does not show, group")
+            }
+            Self::ShownEpoch { group } => (
+                group,
+                "the service shows another epoch than the log of group",
+            ),
             Self::ShownMemberWithoutEntry { group, member } => {
                 let (group, member) = (Short(group), Short(member));
-                return write!(f, "membership without entry: {member} is shown in group {group}");
+                return write!(
+                    f,
+                    "membership without entry: {member} is shown in group {group}"
+                );
             }
             Self::MemberNotShown { group, member } => {
                 let (group, member) = (Short(group), Short(member));
-                return write!(f, "the log has, and the service does not show, {member} in group {group}");
+                return write!(
+                    f,
+                    "the log has, and the service does not show, {member} in group {group}"
+                );
             }
             plain => return f.write_str(plain.plain()),
         };
@@ -435,7 +478,9 @@ impl Fault {
             Self::ErasedTooEarly => "a user was erased before the retention ended",
             Self::WindowLeftOpen => "a break-glass window is past its end and not closed",
             Self::KeyMismatch => "the key record is not what the entry commits to",
-            Self::KeyForeign => "the key record is another tenant's, subject's, version's or source's",
+            Self::KeyForeign => {
+                "the key record is another tenant's, subject's, version's or source's"
+            }
             Self::VrfMismatch => "the vrf key is not what the entry commits to",
             Self::DeviceMismatch => "a device's fingerprint is not that of its key",
             Self::NameMismatch => "a name leaf binds no subject of this act",
