@@ -86,6 +86,20 @@ impl<'a, S: AnchorSource> TenantSession<'a, S> {
         answer(&self.exchange(act, body).await?)
     }
 
+    /// The same for an act whose answer is no JSON.
+    pub(crate) async fn act_binary(
+        &mut self,
+        act: ActName,
+        body: &Object,
+    ) -> Result<Response, CliError> {
+        let response = self.exchange(act, body).await?;
+        if response.is_success() {
+            Ok(response)
+        } else {
+            Err(refusal(&response))
+        }
+    }
+
     /// The delegations that the runtime has in force, each signed by a threshold of the admins.
     pub(crate) async fn delegations(&mut self) -> Result<Vec<VerifiedDelegation>, CliError> {
         let answer = self.act(ActName::DelegationList, &Object::new()).await?;

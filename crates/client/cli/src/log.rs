@@ -1,7 +1,11 @@
 //! `log …`: a tenant's entries in words, their proofs, and the audit of the whole.
 
+mod audit;
+mod fetch;
 mod lines;
 mod proof;
+mod roster;
+mod shown;
 
 use chancery_authority::ActName;
 use chancery_json::Object;
@@ -24,6 +28,7 @@ pub(crate) async fn run<S: AnchorSource>(
 ) -> Result<Outcome, CliError> {
     match command {
         LogCommand::Tail(args) => tail(args, environment, source).await,
+        LogCommand::Audit(args) => audit::run(args, environment, source).await,
         LogCommand::Receipt(args) => proof::receipt(args, environment, source).await,
         LogCommand::Verify(args) => proof::verify_file(args, environment),
     }
@@ -76,7 +81,7 @@ mod tests {
             .with("time_ms", 0_u64)
             .with("kind", "Suspended")
             .with("subject", "ab".repeat(32))
-            .with("origin", 2_u64);
+            .with("origin", "admins");
         let root = Object::new()
             .with("index", 8_u64)
             .with("time_ms", 0_u64)

@@ -63,6 +63,7 @@ fn every_command_of_the_first_cut_parses() {
         "chancery plan show --ready-file r.json",
         "chancery plan apply --keep-unmatched --hash 00 --ready-file r.json",
         "chancery plan drop --ready-file r.json",
+        "chancery log audit --roster people.csv --ready-file r.json",
         "chancery log receipt 7 --out proof --ready-file r.json",
         "chancery log verify proof --deployment d.json",
     ] {

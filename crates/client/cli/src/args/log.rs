@@ -12,6 +12,8 @@ use crate::args::ContextArgs;
 pub enum LogCommand {
     /// The newest entries of the tenant's log, one line each
     Tail(LogTailArgs),
+    /// Check the whole log against the signed papers and the directory as it stands
+    Audit(LogAuditArgs),
     /// Keep the offline proof of one entry
     Receipt(LogReceiptArgs),
     /// Check an offline proof; no connection is made
@@ -28,6 +30,17 @@ pub struct LogTailArgs {
     #[arg(long, value_name = "INDEX")]
     pub from: Option<u64>,
     /// Context.
+    #[command(flatten)]
+    pub context: ContextArgs,
+}
+
+/// Arguments of `log audit`.
+#[derive(Debug, Args)]
+pub struct LogAuditArgs {
+    /// Who should be there: a userName per line, or CSV with a column user_name
+    #[arg(long, value_name = "FILE")]
+    pub roster: Option<PathBuf>,
+    /// Context; `--key` is an admin's or an auditor's.
     #[command(flatten)]
     pub context: ContextArgs,
 }

@@ -8,7 +8,7 @@ use crate::output::printable;
 use crate::time;
 
 /// Digits of a handle that a line shows; JSON has all.
-const HANDLE_DIGITS: usize = 12;
+pub(super) const HANDLE_DIGITS: usize = 12;
 
 /// What an entry records, in words, by the name of its type.
 const ACTS: [(&str, &str); 32] = [
@@ -46,14 +46,14 @@ const ACTS: [(&str, &str); 32] = [
     ("StateRoot", "state root"),
 ];
 
-/// By whose authority an act was done, by the code of its origin.
-const ORIGINS: [&str; 6] = [
-    "by automation",
-    "signed by the admins",
-    "by the member's device",
-    "claimed with an ID token",
-    "confirmed by the admins",
-    "by the service itself",
+/// By whose authority an act was done, by the word of its origin.
+const ORIGINS: [(&str, &str); 6] = [
+    ("credential", "by automation"),
+    ("admins", "signed by the admins"),
+    ("member", "by the member's device"),
+    ("claim", "claimed with an ID token"),
+    ("confirmed claim", "confirmed by the admins"),
+    ("runtime", "by the service itself"),
 ];
 
 /// The act in words, or its own name if this command does not know it.
@@ -66,12 +66,15 @@ pub(super) fn act(kind: &str) -> String {
 pub(super) fn row(entry: Option<&Object>) -> Result<Vec<String>, CliError> {
     let entry = entry.ok_or(CliError::AnswerUnexpected { what: "entries" })?;
     let kind = text(entry, "kind")?;
-    let subject = entry.get("subject").and_then(Value::as_str);
+    let member = |name| entry.get(name).and_then(Value::as_str);
+    // The entry names nobody; the service adds for its readers what the subject is called now.
+    let subject = member("subject_name").map(printable);
+    let subject = subject.or_else(|| member("subject").map(shortened));
     Ok(vec![
         number(entry, "index")?.to_string(),
         time::utc(number(entry, "time_ms")?),
         act(kind),
-        subject.map_or_else(|| "-".to_owned(), shortened),
+        subject.unwrap_or_else(|| "-".to_owned()),
         authority(entry, kind)?,
     ])
 }
@@ -83,17 +86,12 @@ fn authority(entry: &Object, kind: &str) -> Result<String, CliError> {
             number(entry, "entries")?
         ));
     }
-    let mut words = match entry.get("origin") {
-        Some(Value::String(word)) => printable(word),
-        Some(code) => code
-            .as_u64()
-            .and_then(|code| usize::try_from(code.checked_sub(1)?).ok())
-            .and_then(|place| ORIGINS.get(place))
-            .map_or_else(
-                || "by an unknown authority".to_owned(),
-                |word| (*word).to_owned(),
-            ),
-        // Before the private parts were given out beside the entry, its actor alone was told.
+    let mut words = match entry.get("origin").and_then(Value::as_str) {
+        Some(word) => {
+            let known = ORIGINS.iter().find(|(name, _)| *name == word);
+            known.map_or_else(|| printable(word), |(_, words)| (*words).to_owned())
+        }
+        // What it rests on may be unknown to the service; its actor stands in the entry.
         None => match entry.get("actor").and_then(Value::as_str) {
             Some(actor) => format!("by {}", shortened(actor)),
             None => String::new(),
@@ -153,7 +151,7 @@ mod tests {
     #[test]
     fn names_the_delegation_and_the_credential_of_automations_acts() {
         let automated = entry("UserProvisioned")
-            .with("origin", 1_u64)
+            .with("origin", "credential")
             .with("delegation", 2_u64)
             .with("credential_label", "okta\n")
             .with("credential", "ef".repeat(32));
@@ -168,7 +166,7 @@ mod tests {
             ]
         );
         let unlabelled = entry("Suspended")
-            .with("origin", 1_u64)
+            .with("origin", "credential")
             .with("delegation", Value::Null)
             .with("credential_label", Value::Null)
             .with("credential", "ef".repeat(32));
@@ -177,18 +175,22 @@ mod tests {
 
     #[test]
     fn says_who_did_it_for_each_origin() {
-        for (code, words) in (1_u64..).zip(ORIGINS) {
-            let entry = entry("KeyConfirmed").with("origin", code);
+        for (word, words) in ORIGINS {
+            let entry = entry("KeyConfirmed").with("origin", word);
             assert_eq!(row(Some(&entry)).unwrap()[4], words);
-        }
-        for code in [0_u64, 7, u64::MAX] {
-            let entry = entry("KeyConfirmed").with("origin", code);
-            assert_eq!(row(Some(&entry)).unwrap()[4], "by an unknown authority");
         }
         let old = entry("KeyConfirmed");
         assert_eq!(row(Some(&old)).unwrap()[4], "by cdcdcdcdcdcd");
-        let worded = entry("KeyConfirmed").with("origin", "claim");
-        assert_eq!(row(Some(&worded)).unwrap()[4], "claim");
+        let unheard = entry("KeyConfirmed").with("origin", "moon\u{1b}");
+        assert_eq!(row(Some(&unheard)).unwrap()[4], "moon\\u{1b}");
+    }
+
+    #[test]
+    fn calls_a_subject_by_name_where_it_still_has_one() {
+        let named = entry("Suspended").with("subject_name", "ann\u{1b}");
+        assert_eq!(row(Some(&named)).unwrap()[3], "ann\\u{1b}");
+        let gone = entry("Erased").with("subject_name", Value::Null);
+        assert_eq!(row(Some(&gone)).unwrap()[3], "abababababab");
     }
 
     #[test]

@@ -74,15 +74,15 @@ fn kept_tenant(context: &Context) -> Result<Option<TenantId>, CliError> {
 
 /// An entry that a bundle proves.
 #[derive(Debug)]
-struct Receipt {
+pub(super) struct Receipt {
     tenant: TenantId,
     entry: Entry,
-    verified: Verified,
+    pub(super) verified: Verified,
 }
 
 /// Checks a bundle from the pinned root log down to the entry that it shows. Without a known tenant
 /// it is the one that the bundle names, and the person is told to compare.
-fn check(
+pub(super) fn check(
     deployment: &Deployment,
     bundle: &[u8],
     path: &Path,
@@ -175,4 +175,4 @@ fn told(receipt: &Receipt, known: Option<TenantId>) -> Outcome {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

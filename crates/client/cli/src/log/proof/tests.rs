@@ -10,7 +10,7 @@ use chancery_session::deployment::DeploymentParts;
 use chancery_tlog::{Checkpoint, CosignerKey, Hash, MerkleTree, SignerKey, TreeHead};
 
 const ORIGIN: &str = "demo.example/log";
-const TENANT: TenantId = TenantId([9; 16]);
+pub(in crate::log) const TENANT: TenantId = TenantId([9; 16]);
 const TIME_S: u64 = 1_700_000_000;
 
 fn log_key() -> SignerKey {
@@ -21,7 +21,7 @@ fn witness() -> CosignerKey {
     CosignerKey::from_seed("w.example", &[2; 32]).unwrap()
 }
 
-fn deployment() -> Deployment {
+pub(in crate::log) fn deployment() -> Deployment {
     let release = chancery_dsse::SigningKey::from_seed([3; 32]);
     Deployment::new(DeploymentParts {
         deployment_id: [7; 32],
@@ -41,7 +41,7 @@ fn hash(digest: Digest) -> Hash {
     Hash(digest.0)
 }
 
-fn entry() -> Entry {
+pub(in crate::log) fn entry() -> Entry {
     Entry {
         kind: EntryType::Suspended,
         index: 0,
@@ -59,7 +59,7 @@ fn entry() -> Entry {
 }
 
 /// A root log of one leaf over a tenant's log of one entry; `cosigned` or not.
-fn bundle(cosigned: bool) -> String {
+pub(in crate::log) fn bundle(cosigned: bool) -> String {
     let entry = entry();
     let state_root = StateRoot {
         index: 1,
