@@ -193,10 +193,10 @@ fn pid(number: u64) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn ready() -> Ready {
+    pub(crate) fn ready() -> Ready {
         Ready {
             base: "https://localhost:8443".into(),
             tenant: Some(ReadyTenant {
