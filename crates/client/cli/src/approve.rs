@@ -44,8 +44,7 @@ pub(crate) async fn run<S: AnchorSource>(
         Wish::Look => return shown(held),
         Wish::Held(id) => {
             note(&told(&held, &id)?);
-            let did =
-                format!("The change {id} is approved; automation's next try lets it through.");
+            let did = format!("The change {id} is approved and carried out.");
             (Object::new().with("held", id), did)
         }
         Wish::Burst {

@@ -40,6 +40,9 @@ pub struct LogAuditArgs {
     /// Who should be there: a userName per line, or CSV with a column user_name
     #[arg(long, value_name = "FILE")]
     pub roster: Option<PathBuf>,
+    /// The signed genesis that the auditor keeps; another tenant of the same name is then refused
+    #[arg(long, value_name = "FILE")]
+    pub genesis: Option<PathBuf>,
     /// Context; `--key` is an admin's or an auditor's.
     #[command(flatten)]
     pub context: ContextArgs,

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chancery_audit::{Audit, Audited, Counts, Finding, Roster, Shown, Verdict};
+use chancery_authority::Genesis;
 use chancery_directory::TenantId;
 use chancery_directory::bundle::Verified;
+use chancery_dsse::Envelope;
 use chancery_json::{Object, Value};
 
 use crate::AnchorSource;
@@ -16,7 +18,7 @@ use crate::api::TenantSession;
 use crate::args::log::LogAuditArgs;
 use crate::context::{Context, Environment};
 use crate::error::CliError;
-use crate::files::read_table;
+use crate::files::{read_document, read_table};
 use crate::log::fetch::{Exhibits, directory, leaves, newest_receipt};
 use crate::log::lines::HANDLE_DIGITS;
 use crate::log::proof::check;
@@ -49,7 +51,11 @@ pub(super) async fn run<S: AnchorSource>(
         .map(|names| Roster::new(names.iter().map(String::as_str)));
     let context = Context::load(&args.context, environment)?;
     let mut session = TenantSession::open(&context, source).await?;
-    let tenant = TenantId(*session.tenant.genesis.tenant().as_bytes());
+    let genesis = &session.tenant.genesis;
+    if let Some(path) = &args.genesis {
+        must_be_kept(genesis.hash(), path)?;
+    }
+    let tenant = TenantId(*genesis.tenant().as_bytes());
     let standing = standing(&mut session, &context, tenant).await?;
     let mut audit = Audit::new(Audited {
         deployment: context.deployment.deployment_id(),
@@ -58,7 +64,7 @@ pub(super) async fn run<S: AnchorSource>(
     replay(&mut session, &mut audit, standing.head.head().size).await?;
     let verdict = audit.finish(&standing.head, roster.as_ref(), standing.shown.as_ref());
     let mut not_checked = Vec::new();
-    if context.genesis_path().is_none() {
+    if context.genesis_path().is_none() && args.genesis.is_none() {
         not_checked.push(format!(
             "that this is the tenant that you mean: compare its id, {tenant}, with the TXT record at your \
              own domain"
@@ -75,6 +81,18 @@ pub(super) async fn run<S: AnchorSource>(
         );
     }
     Ok(told(&verdict, &standing.names, &not_checked))
+}
+
+/// The service must know the tenant under the genesis that the auditor keeps.
+fn must_be_kept(hash: &[u8; 32], path: &Path) -> Result<(), CliError> {
+    let kept = Genesis::verify(&Envelope::parse(&read_document(path)?)?)?;
+    if kept.hash() == hash {
+        Ok(())
+    } else {
+        Err(CliError::OtherGenesis {
+            path: path.to_owned(),
+        })
+    }
 }
 
 /// The newest head, and the directory under it.

@@ -11,7 +11,7 @@ use crate::time;
 pub(super) const HANDLE_DIGITS: usize = 12;
 
 /// What an entry records, in words, by the name of its type.
-const ACTS: [(&str, &str); 32] = [
+const ACTS: [(&str, &str); 33] = [
     ("Genesis", "tenant made"),
     ("DelegationGranted", "delegation in force"),
     ("DelegationRevoked", "delegation revoked"),
@@ -38,6 +38,7 @@ const ACTS: [(&str, &str); 32] = [
     ("RecoveryPerformed", "tenant recovered"),
     ("TenantFrozen", "tenant frozen"),
     ("IntentRecorded", "intent recorded"),
+    ("ActHeld", "change held for approval"),
     ("EnclaveUpgrade", "another image took over"),
     ("Boot", "another instance took over"),
     ("PolicyChanged", "policy changed"),

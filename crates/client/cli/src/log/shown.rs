@@ -10,15 +10,6 @@ use crate::api::{number, text, texts};
 use crate::error::CliError;
 use crate::log::lines::shortened;
 
-/// The states of users, by the word with which the service says them.
-const STATES: [(&str, SubjectState); 5] = [
-    ("provisioned", SubjectState::Provisioned),
-    ("confirmed", SubjectState::Confirmed),
-    ("suspended_provisioned", SubjectState::SuspendedProvisioned),
-    ("suspended_confirmed", SubjectState::SuspendedConfirmed),
-    ("deleted", SubjectState::Deleted),
-];
-
 /// The directory, as it was answered.
 pub(super) fn shown(users: &[Object], groups: &[Object]) -> Result<Shown, CliError> {
     Ok(Shown {
@@ -40,16 +31,23 @@ pub(super) fn names(users: &[Object], groups: &[Object]) -> BTreeMap<String, Str
 }
 
 fn user(user: &Object) -> Result<ShownUser, CliError> {
-    let word = text(user, "state")?;
-    let state = STATES.iter().find(|(name, _)| *name == word);
     Ok(ShownUser {
         handle: Handle(bytes(user, "handle")?),
         user_name: text(user, "user_name")?.to_owned(),
-        state: state
-            .map(|(_, state)| *state)
-            .ok_or(CliError::AnswerUnexpected { what: "state" })?,
+        state: state(text(user, "state")?)?,
         fingerprint: bytes(user, "fingerprint")?,
     })
+}
+
+/// A state by its word, with or without marks between the parts.
+fn state(word: &str) -> Result<SubjectState, CliError> {
+    let plain = word.replace('_', "");
+    let known = SubjectState::ALL
+        .iter()
+        .find(|state| format!("{state:?}").eq_ignore_ascii_case(&plain));
+    known
+        .copied()
+        .ok_or(CliError::AnswerUnexpected { what: "state" })
 }
 
 fn group(group: &Object) -> Result<ShownGroup, CliError> {
@@ -113,6 +111,9 @@ mod tests {
         assert_eq!(shown.users[0].fingerprint, [0xcd; 32]);
         assert_eq!(shown.groups[0].epoch, 3);
         assert_eq!(shown.groups[0].members, [Handle([0xab; 32])]);
+        for word in ["SuspendedConfirmed", "suspended_confirmed"] {
+            assert_eq!(state(word).unwrap(), SubjectState::SuspendedConfirmed);
+        }
         let keyless = finance().with("fingerprint", Value::Null);
         assert_eq!(group(&keyless).unwrap().fingerprint, [0; 32]);
         let names = names(&[ann()], &[finance()]);

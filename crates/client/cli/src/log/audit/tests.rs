@@ -1,4 +1,5 @@
 use super::*;
+use crate::files::tests::Folder;
 use crate::log::proof::tests::{TENANT, bundle, deployment, entry};
 
 fn head() -> Verified {
@@ -72,4 +73,20 @@ fn names_whose_handles_stand_in_a_finding() {
         "ann\\u{1b}, Finance"
     );
     assert_eq!(who("the log breaks here", &names), None);
+}
+
+#[test]
+fn an_auditor_who_keeps_a_genesis_is_shown_no_other_tenant() {
+    let folder = Folder::new();
+    let key = crate::create_signing_key(&folder.path("one.key")).unwrap();
+    let recovery = crate::create_recovery_key(&folder.path("recovery.key")).unwrap();
+    let genesis = crate::tests::sample_genesis(&key, recovery);
+    let path = folder.path("genesis.json");
+    std::fs::write(&path, &genesis).unwrap();
+    let kept = Genesis::verify(&Envelope::parse(&genesis).unwrap()).unwrap();
+    must_be_kept(kept.hash(), &path).unwrap();
+    assert!(matches!(
+        must_be_kept(&[0; 32], &path),
+        Err(CliError::OtherGenesis { .. })
+    ));
 }
