@@ -11,10 +11,12 @@
     reason = "a test that cannot build its world must stop at the place where it cannot"
 )]
 
+mod member;
 mod requests;
 mod seed;
 mod world;
 
+pub use member::Member;
 pub use requests::user_json;
 pub use seed::Seeded;
 pub use world::World;

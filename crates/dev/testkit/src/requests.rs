@@ -46,6 +46,20 @@ impl World {
         self.act(self.by_token(TenantAct::PatchUser(update)))
     }
 
+    /// Deletes a group.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn delete_group(&mut self, id: ResourceId) -> Result<Answer, Refusal> {
+        let fresh = self.seeded.key();
+        self.act(self.by_token(TenantAct::DeleteGroup(Update {
+            id,
+            if_match: None,
+            change: (),
+            fresh,
+        })))
+    }
+
     /// Deletes a user.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_authority::{
     Act as SignedAct, ActName, Admin, AdminSet, Admission, BurstLimits, Delegation, DeploymentId,
-    Domain, Genesis, ManagedGroups, Mode, OnDelete, ReleaseRule, Scope, ScopeSet, TenantId, TenantSlug,
-    Token,
+    Domain, Genesis, ManagedGroups, Mode, OnDelete, ReleaseRule, Scope, ScopeSet, TenantId,
+    TenantSlug, Token,
 };
 use chancery_directory::EpochKind;
 use chancery_dsse::{Envelope, SigningKey};
@@ -21,8 +21,8 @@ use sha2::{Digest as _, Sha256};
 use crate::seed::Seeded;
 
 const SERVICE: &str = "demo.chancery.example";
-const DEPLOYMENT: [u8; 32] = [0xd0; 32];
-const EXPORTER: [u8; 32] = [0xe0; 32];
+pub(crate) const DEPLOYMENT: [u8; 32] = [0xd0; 32];
+pub(crate) const EXPORTER: [u8; 32] = [0xe0; 32];
 const CONTEXT: LeafContext = LeafContext {
     instance_key: [0x11; 32],
     policy_hash: [0x22; 32],
@@ -352,9 +352,20 @@ impl World {
     /// # Errors
     /// The refusal.
     pub fn signed(&mut self, name: ActName, body: Vec<u8>) -> Result<Answer, Refusal> {
-        self.sequence = self.sequence.saturating_add(1);
-        let envelope = self.sign(name, &body, self.sequence);
+        let sequence = self.next_sequence();
+        let envelope = self.sign(name, &body, sequence);
         self.send_signed(name, envelope, body)
+    }
+
+    /// What binds records to the world's store.
+    #[must_use]
+    pub fn store_tag(&self) -> [u8; 32] {
+        RootKey::from_key(Key::from_bytes(self.root)).store_tag()
+    }
+
+    pub(crate) const fn next_sequence(&mut self) -> u64 {
+        self.sequence = self.sequence.saturating_add(1);
+        self.sequence
     }
 
     /// Signs an act with the tenant's admin key.
@@ -390,7 +401,11 @@ impl World {
                 exporter: EXPORTER,
                 body,
             },
-            act: Box::new(TenantAct::Signed { name, fresh, claim: None }),
+            act: Box::new(TenantAct::Signed {
+                name,
+                fresh,
+                claim: None,
+            }),
         })
     }
 
