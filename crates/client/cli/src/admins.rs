@@ -329,7 +329,7 @@ fn sign_document(
     path: &Path,
     keys: &[SigningKey],
 ) -> Result<(AdminChange, Envelope), CliError> {
-    let invalid = |error: &chancery_authority::Error| CliError::DocumentInvalid {
+    let invalid = |error: &chancery_authority::Error| CliError::EditInvalid {
         path: path.to_owned(),
         reason: explained(error),
     };

@@ -66,7 +66,7 @@ async fn new<S: AnchorSource>(
     let delegation = drafted(args, &genesis, serial)?;
     let payload = delegation.to_payload();
     // What an admin could not sign is not worth writing down.
-    Delegation::from_json(&payload).map_err(|error| CliError::DocumentInvalid {
+    Delegation::from_json(&payload).map_err(|error| CliError::EditInvalid {
         path: args.out.clone(),
         reason: explained(&error),
     })?;
@@ -247,10 +247,11 @@ fn read_document_of(
     };
     let Ok(envelope) = Envelope::parse(document) else {
         let delegation = Delegation::from_json(document);
-        return Ok((
-            delegation.map_err(|error| invalid(explained(&error)))?,
-            None,
-        ));
+        let delegation = delegation.map_err(|error| CliError::EditInvalid {
+            path: path.to_owned(),
+            reason: explained(&error),
+        })?;
+        return Ok((delegation, None));
     };
     if envelope.unverified_payload_type() != DELEGATION_PAYLOAD_TYPE {
         return Err(invalid("the envelope holds no delegation".to_owned()));

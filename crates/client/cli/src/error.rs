@@ -60,6 +60,13 @@ pub enum CliError {
         /// Which rule it breaks.
         reason: String,
     },
+    /// A document that somebody edits by hand has a mistake.
+    EditInvalid {
+        /// The file.
+        path: PathBuf,
+        /// The mistake, its place, and what would be right.
+        reason: String,
+    },
     /// The command line leaves out something that the command needs.
     ContextMissing {
         /// The missing option.
@@ -165,6 +172,7 @@ impl CliError {
             Self::ContextMissing { .. } => {
                 "pass --ready-file FILE, or --deployment FILE --tenant SLUG --key FILE"
             }
+            Self::EditInvalid { .. } => "correct the file at that place and repeat",
             Self::DocumentInvalid { .. } => "get the document again from whoever made it",
             Self::AnchorUnavailable { .. } => {
                 "point at the folder that `chancery-dev up` made for this deployment"
@@ -176,7 +184,9 @@ impl CliError {
             } => {
                 "check that the key is one of this tenant's admin keys and that the act is allowed"
             }
-            Self::Refused { status: 404, .. } => "check the tenant's name",
+            Self::Refused { status: 404, .. } => {
+                "check the tenant's name, and the name or id that you passed"
+            }
             Self::Refused { status: 503, .. } => {
                 "wait and look: a 503 means that the outcome is not known yet"
             }
@@ -277,7 +287,7 @@ impl fmt::Display for CliError {
             Self::KeyUnreadable { path } => {
                 write!(f, "{} is not a private key for signing", path.display())
             }
-            Self::DocumentInvalid { path, reason } => {
+            Self::DocumentInvalid { path, reason } | Self::EditInvalid { path, reason } => {
                 write!(f, "{} is not valid: {reason}", path.display())
             }
             Self::ContextMissing { option } => write!(f, "this command needs {option}"),

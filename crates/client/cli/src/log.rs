@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(
             shown(answer).unwrap().text,
             "7  1970-01-01T00:00:00Z  user suspended  abababababab  signed by the admins\n\
-             8  1970-01-01T00:00:00Z  state root      -             of a batch of 1 entries"
+             8  1970-01-01T00:00:00Z  state root      -             of a batch of 1 entry"
         );
         let none = Object::new().with("entries", Vec::<Value>::new());
         assert_eq!(shown(none).unwrap().text, "There is no entry there.");

@@ -138,6 +138,7 @@ fn tells_a_mistake_in_the_edited_file_with_its_place_and_what_is_right() {
     let broken =
         pretty(&delegation.to_payload()).replace("\"grants\": 100000", "\"grants\": \"all\"");
     let error = sign_document(broken.as_bytes(), Path::new("d.json"), &[]).unwrap_err();
+    assert!(error.advice().unwrap().contains("correct the file"));
     assert_eq!(
         error.to_string(),
         "d.json is not valid: value is not an unsigned integer at /limits/grants; right would be a \

@@ -82,10 +82,10 @@ pub(super) fn row(entry: Option<&Object>) -> Result<Vec<String>, CliError> {
 
 fn authority(entry: &Object, kind: &str) -> Result<String, CliError> {
     if kind == "StateRoot" {
-        return Ok(format!(
-            "of a batch of {} entries",
-            number(entry, "entries")?
-        ));
+        return Ok(match number(entry, "entries")? {
+            1 => "of a batch of 1 entry".to_owned(),
+            count => format!("of a batch of {count} entries"),
+        });
     }
     let mut words = match entry.get("origin").and_then(Value::as_str) {
         Some(word) => {
