@@ -34,6 +34,21 @@ fn every_command_of_the_first_cut_parses() {
         "chancery token list --deployment d.json --tenant demo --key a.key --key b.key",
         "chancery token revoke t1 --ready-file r.json",
         "chancery log tail -n 5 --from 0 --ready-file r.json",
+        "chancery claim --claim 04040404-0404-0404-0404-040404040404 --genesis-hash 00 --deployment d.json --tenant demo --home h --open --wait-s 5",
+        "chancery claim --claim x --ready-file r.json --dangerous-trust-first-use --device-name laptop",
+        "chancery keys lookup ada@demo.example --ready-file r.json",
+        "chancery keys lookup ada@demo.example --home h --deployment d.json --tenant demo",
+        "chancery keys history ada@demo.example --ready-file r.json",
+        "chancery keys rotate --home h --ready-file r.json",
+        "chancery group key Board --epoch 2 --out k --home h --ready-file r.json",
+        "chancery device request --home new --name laptop --out request.json",
+        "chancery device add request.json --out introduction.json --home h --ready-file r.json",
+        "chancery device accept introduction.json --home new --ready-file r.json",
+        "chancery device accept --home new --ready-file r.json",
+        "chancery device list --home h --ready-file r.json",
+        "chancery device revoke 00 --home h --ready-file r.json",
+        "chancery device revoke 00 --user ada@demo.example --ready-file r.json",
+        "chancery member show --home h --ready-file r.json",
         "chancery report show report.bin --json",
         "chancery tenant create --slug demo --domain a.example --prepare --admin bob=bob.pub --threshold 2 --out keys --deployment d.json",
         "chancery tenant create --slug demo --domain a.example --admission a --out k --idp-issuer https://i --idp-client-id c --idp-mapping dangerous-email",
@@ -143,6 +158,33 @@ fn refuses_command_lines_that_leave_out_or_double_what_they_need() {
         ("chancery verify --emulated", UnknownArgument),
         ("chancery up", InvalidSubcommand),
         ("chancery bench", InvalidSubcommand),
+    ] {
+        assert_eq!(refused(line), kind, "{line}");
+    }
+}
+
+#[test]
+fn refuses_members_command_lines_that_leave_out_or_contradict_something() {
+    use clap::error::ErrorKind::{
+        ArgumentConflict, MissingRequiredArgument, UnknownArgument, ValueValidation,
+    };
+    for (line, kind) in [
+        (
+            "chancery claim --ready-file r.json",
+            MissingRequiredArgument,
+        ),
+        (
+            "chancery claim --claim x --genesis-hash 00 --dangerous-trust-first-use",
+            ArgumentConflict,
+        ),
+        ("chancery claim --claim x --wait-s 0", ValueValidation),
+        ("chancery claim --claim x --login-as ada", UnknownArgument),
+        ("chancery group key Board --epoch 0", ValueValidation),
+        (
+            "chancery device revoke 00 --user ada --home h",
+            ArgumentConflict,
+        ),
+        ("chancery device add request.json", MissingRequiredArgument),
     ] {
         assert_eq!(refused(line), kind, "{line}");
     }

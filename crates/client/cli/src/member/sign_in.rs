@@ -133,3 +133,6 @@ fn ask_person(url: &str, open: bool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
