@@ -124,7 +124,7 @@ out["tree_roots"] = {str(n): tree(leaves[:n]).hex() for n in (0, 1, 2, 3, 10, 50
 
 # --- a log of three batches, replayed blind
 NONE = 2**64 - 1
-tenant, instance, delegation, user = b(0x41), b(0x42), b(0x43), b(0x44)
+tenant, instance, delegation, user, held = b(0x41), b(0x42), b(0x43), b(0x44), b(0x47)
 label, name_value = b(0x45), b(0x46)
 valid = u(1000, 8) + u(9000, 8) + bytes(16)
 acts = [
@@ -138,10 +138,12 @@ acts = [
     (0x07, tenant, user, 2, b(0x52), bytes(32)),
     (0x14, user, user, 2, bytes(32), b(0x53)),
     (0x25, delegation, tenant, 7, bytes(32), b(0x54)),
+    (0x26, delegation, held, 11, bytes(32), b(0x55)),
+    (0x20, tenant, held, 11, bytes(32), b(0x56)),
     None,
 ]
 log, states, names, changes = [], {}, {}, {}
-first_of, kinds = {}, {tenant: 1, delegation: 4, user: 2}
+first_of, kinds = {}, {tenant: 1, delegation: 4, user: 2, held: 7}
 batch = entries = 0
 for index, act in enumerate(acts):
     time = 1000 + index

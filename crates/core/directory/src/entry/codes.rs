@@ -94,6 +94,8 @@ codes! {
         TenantFrozen = 0x24,
         /// In plan mode: what automation asked for, recorded and not carried out.
         IntentRecorded = 0x25,
+        /// A change of a sensitive group waits for an admin's signature.
+        ActHeld = 0x26,
         /// Another image took over.
         EnclaveUpgrade = 0x30,
         /// Another runtime instance took over.
@@ -122,7 +124,7 @@ codes! {
         Token = 5,
         /// A break-glass window.
         BreakGlass = 6,
-        /// An approval of a held act.
+        /// An approval, or an act that is held until it is approved.
         Approval = 7,
     }
 }
@@ -150,7 +152,7 @@ codes! {
         Open = 9,
         /// Break-glass window: closed.
         Closed = 10,
-        /// Approval: given.
+        /// Approval: given. Act: held.
         Recorded = 11,
         /// Tenant: frozen for export.
         Frozen = 12,

@@ -150,6 +150,7 @@ pub(super) const fn rule(kind: EntryType) -> Rule {
         T::RecoveryPerformed => row(TENANT, ADMIN).while_frozen(),
         T::TenantFrozen => row(TENANT, ADMIN),
         T::IntentRecorded => row(TENANT, DELEGATION_ALONE).object(ObjectRule::Required),
+        T::ActHeld => row(APPROVAL, DELEGATION_ALONE).object(ObjectRule::Required),
         T::EnclaveUpgrade => row(TENANT, INSTANCE)
             .object(ObjectRule::Required)
             .while_frozen(),
@@ -178,8 +179,10 @@ pub(super) fn next_state(
         | T::TokenIssued
         | T::UserProvisioned
         | T::GroupCreated
-        | T::ApprovalGiven
+        | T::ActHeld
         | T::BreakGlassOpened => None,
+        // A held act has its handle already when it is approved.
+        T::ApprovalGiven => kept(from, &[SubjectState::Recorded]),
         T::DelegationRevoked | T::TokenRevoked => {
             moved(from, &[(SubjectState::Active, SubjectState::Revoked)])
         }
@@ -222,7 +225,7 @@ const fn first_state(kind: EntryType) -> Option<SubjectState> {
             Some(SubjectState::Active)
         }
         T::UserProvisioned => Some(SubjectState::Provisioned),
-        T::ApprovalGiven => Some(SubjectState::Recorded),
+        T::ApprovalGiven | T::ActHeld => Some(SubjectState::Recorded),
         T::BreakGlassOpened => Some(SubjectState::Open),
         _ => None,
     }

@@ -114,7 +114,7 @@ fn replays_the_log_of_the_second_implementation() {
     assert_eq!(user.to_vec(), vector_hex("log_user_state"));
     assert_eq!(
         (log.next_index(), log.batch(), log.time_floor_ms()),
-        (11, 3, 500)
+        (13, 3, 500)
     );
 }
 

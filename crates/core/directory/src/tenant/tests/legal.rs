@@ -31,6 +31,7 @@ const B_CLOSED: Handle = id(0x6d);
 const APPROVAL: Handle = id(0x6e);
 const FRESH: Handle = id(0x6f);
 const NEW_INSTANCE: Handle = id(0x70);
+const HELD: Handle = id(0x71);
 
 const SUBJECTS: &[Handle] = &[
     TENANT,
@@ -48,6 +49,7 @@ const SUBJECTS: &[Handle] = &[
     B_OPEN,
     B_CLOSED,
     APPROVAL,
+    HELD,
     FRESH,
 ];
 
@@ -97,6 +99,7 @@ pub(super) fn world() -> LogState {
         (T::BreakGlassOpened, TENANT, B_CLOSED),
         (T::BreakGlassClosed, TENANT, B_CLOSED),
         (T::ApprovalGiven, TENANT, APPROVAL),
+        (T::ActHeld, DELEGATION, HELD),
     ];
     for (kind, actor, subject) in steps {
         log.append(&act(kind, actor, subject)).unwrap();
@@ -165,12 +168,13 @@ cases! {
     GroupEpochStarted by DELEGATION WINDOW TENANT INSTANCE: G_ACTIVE => Active;
     GroupDeleted by DELEGATION WINDOW TENANT: G_ACTIVE => Deleted;
     DeviceChanged by U_CONFIRMED TENANT WINDOW: U_CONFIRMED => Confirmed;
-    ApprovalGiven by TENANT: FRESH => Recorded;
+    ApprovalGiven by TENANT: FRESH => Recorded, APPROVAL => Recorded, HELD => Recorded;
     BreakGlassOpened by TENANT: FRESH => Open;
     BreakGlassClosed by TENANT INSTANCE: B_OPEN => Closed;
     RecoveryPerformed by TENANT: TENANT => Active;
     TenantFrozen by TENANT: TENANT => Frozen;
     IntentRecorded by DELEGATION: TENANT => Active;
+    ActHeld by DELEGATION: FRESH => Recorded;
     EnclaveUpgrade by INSTANCE: TENANT => Active;
     Boot by INSTANCE NEW_INSTANCE: TENANT => Active;
     PolicyChanged by TENANT INSTANCE: TENANT => Active;
