@@ -146,3 +146,75 @@ impl From<chancery_json::Error> for Error {
         Self::Json(source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::error::Error as _;
+    use std::collections::BTreeSet;
+    use std::string::{String, ToString as _};
+
+    const ALL: [Error; 34] = [
+        Error::TooManyKeys,
+        Error::DuplicateKey,
+        Error::PrivateMember,
+        Error::KeyForm { member: "n" },
+        Error::KeyUnsupported,
+        Error::TokenTooLarge,
+        Error::TokenForm,
+        Error::AlgorithmRefused,
+        Error::CriticalHeader,
+        Error::TokenType,
+        Error::UnknownKey,
+        Error::TokenSignature,
+        Error::OtherIssuer,
+        Error::OtherAudience,
+        Error::OtherAuthorizedParty,
+        Error::Expired { expires_s: 7 },
+        Error::IssuedInFuture,
+        Error::NotYetValid,
+        Error::OtherNonce,
+        Error::ClaimForm { claim: "sub" },
+        Error::EmailUnverified,
+        Error::UrlForm,
+        Error::ChallengeSize,
+        Error::ClaimIdForm,
+        Error::CodeForm,
+        Error::EvidenceForm { member: "account" },
+        Error::EvidenceTooLarge,
+        Error::NotCanonical,
+        Error::NoIdToken,
+        Error::Signature(SignedBy::Account),
+        Error::Signature(SignedBy::Pending),
+        Error::KeyForm { member: "e" },
+        Error::ClaimForm { claim: "oid" },
+        Error::EvidenceForm { member: "device" },
+    ];
+
+    #[test]
+    fn each_refusal_has_words_of_its_own_and_only_json_has_a_source() {
+        let texts: BTreeSet<String> = ALL.iter().map(Error::to_string).collect();
+        assert_eq!(texts.len(), ALL.len());
+        for text in texts {
+            assert!(!text.is_empty() && !text.ends_with('.'), "{text}");
+        }
+        assert!(ALL.iter().all(|error| error.source().is_none()));
+        let json = crate::JwkSet::parse(b"{}").unwrap_err();
+        assert_eq!(json.to_string(), "not the expected JSON");
+        assert!(json.source().is_some());
+    }
+
+    /// The numbers that `docs/spec/claim.md` names.
+    #[test]
+    fn limits_are_those_of_the_specification() {
+        assert_eq!(crate::CHALLENGE_SIZE_MAX, 1_024);
+        assert_eq!(crate::CLOCK_SKEW_S, 60);
+        assert_eq!(crate::CONFIGURATION_SIZE_MAX, 65_536);
+        assert_eq!(crate::EVIDENCE_SIZE_MAX, 65_536);
+        assert_eq!(crate::JWK_SET_SIZE_MAX, 262_144);
+        assert_eq!(crate::JWK_SIZE_MAX, 32_768);
+        assert_eq!(crate::KEYS_MAX, 64);
+        assert_eq!(crate::TOKEN_SIZE_MAX, 16_384);
+        assert_eq!(crate::URL_LENGTH_MAX, 2_048);
+    }
+}
