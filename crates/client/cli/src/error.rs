@@ -194,7 +194,9 @@ impl CliError {
                 "do not go on: the tenant of this name was made by somebody else's signature"
             }
             Self::PlanChanged { .. } => "run `plan show`, review it again, and pass the new hash",
-            Self::PlanUnfinished { .. } => "it goes on by itself; `plan show` tells how far it is",
+            Self::PlanUnfinished { .. } => {
+                "run `plan show`: it tells how far the plan is and whether it has stopped"
+            }
             Self::ProofInvalid { .. } => {
                 "do not rely on it: it does not prove what it says under this deployment"
             }

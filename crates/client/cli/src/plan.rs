@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::user::done;
 
 /// The lists of names in a plan, with what happens to those who stand in them.
-const LISTS: [(&str, &str); 6] = [
+const LISTS: [(&str, &str); 7] = [
     ("invited", "invited: new here"),
     (
         "matched",
@@ -26,6 +26,7 @@ const LISTS: [(&str, &str); 6] = [
     ("suspended", "suspended"),
     ("unmatched", "unmatched: here, and not mentioned there"),
     ("deleted", "deleted"),
+    ("changed", "changed in other attributes"),
 ];
 
 /// How long to wait before asking again how far the plan is.
@@ -53,13 +54,40 @@ pub(crate) async fn run<S: AnchorSource>(
 
 fn shown(answer: Object) -> Result<Outcome, CliError> {
     let mut words = difference(&answer)?;
-    let remaining = number(&answer, "remaining")?;
-    if remaining > 0 {
-        words.push_str(&format!(
-            "\n\n{remaining} approved intents are not carried out yet."
-        ));
+    if let Some(standing) = standing(&answer)? {
+        words.push_str("\n\n");
+        words.push_str(&standing);
     }
     Ok(Outcome::done(words, answer))
+}
+
+/// How far a signed plan is, if there is one.
+fn standing(plan: &Object) -> Result<Option<String>, CliError> {
+    let remaining = number(plan, "remaining")?;
+    if remaining == 0 {
+        return Ok(None);
+    }
+    let mut words = format!("{remaining} approved intents are not carried out yet.");
+    let skipped = skipped(plan);
+    if skipped > 0 {
+        words.push_str(&format!(
+            " {skipped} were skipped, because the directory has changed since."
+        ));
+    }
+    if is_stopped(plan) {
+        words.push_str(
+            " It has stopped: no delegation in force covers it. Put one in force, or drop the plan.",
+        );
+    }
+    Ok(Some(words))
+}
+
+fn skipped(plan: &Object) -> u64 {
+    plan.get("skipped").and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn is_stopped(plan: &Object) -> bool {
+    plan.get("stopped").and_then(Value::as_bool) == Some(true)
 }
 
 /// Everything that the plan changes, in tables, with totals, and the hash that is signed.
@@ -162,11 +190,16 @@ async fn apply<S: AnchorSource>(
         .with("hash", hash.as_str())
         .with("unmatched", unmatched);
     let answer = session.act(ActName::PlanApply, &body).await?;
-    watch(&mut session).await?;
-    done(
-        &format!("The plan {hash} is signed and carried out."),
-        answer,
-    )
+    let skipped = watch(&mut session).await?;
+    let mut did = format!("The plan {hash} is signed and carried out.");
+    if skipped > 0 {
+        did.push_str(&format!(
+            " {skipped} intents were skipped, because the directory has changed since."
+        ));
+    }
+    let mut outcome = done(&did, answer)?;
+    outcome.json = outcome.json.with("skipped", skipped);
+    Ok(outcome)
 }
 
 /// The hash to sign: the plan's own, which must be the reviewed one if one was named.
@@ -185,25 +218,27 @@ fn signable(plan: &Object, reviewed: Option<&str>) -> Result<String, CliError> {
     Ok(hash.to_owned())
 }
 
-/// Waits until every approved intent is carried out, and shows how far it is.
-async fn watch<S: AnchorSource>(session: &mut TenantSession<'_, S>) -> Result<(), CliError> {
+/// Waits until every approved intent is carried out, and shows how far it is. Gives how many no longer
+/// fitted the directory.
+async fn watch<S: AnchorSource>(session: &mut TenantSession<'_, S>) -> Result<u64, CliError> {
     let mut progress: Option<Progress> = None;
-    let (mut last, mut still) = (u64::MAX, 0_u32);
+    let (mut last, mut still, mut left_out) = (u64::MAX, 0_u32, 0_u64);
     loop {
         let plan = session.act(ActName::PlanShow, &Object::new()).await?;
         let remaining = number(&plan, "remaining")?;
         let shown = progress.get_or_insert_with(|| Progress::begin("carrying out", remaining));
         shown.remaining(remaining);
+        left_out = left_out.max(skipped(&plan));
         if remaining == 0 {
             shown.end();
-            return Ok(());
+            return Ok(left_out);
         }
         still = if remaining == last {
             still.saturating_add(1)
         } else {
             0
         };
-        if still >= STILL_MAX {
+        if still >= STILL_MAX || is_stopped(&plan) {
             return Err(CliError::PlanUnfinished { remaining });
         }
         last = remaining;
@@ -246,6 +281,7 @@ mod tests {
             .with("unmatched", names(&["old"]))
             .with("restored", names(&[]))
             .with("deleted", names(&[]))
+            .with("changed", names(&["kim"]))
             .with("renamed", vec![Value::from(names(&["a", "b"]))])
             .with("regrouped", vec![Value::from(group)])
             .with("remaining", 0_u64)
@@ -260,6 +296,7 @@ mod tests {
             "renamed\nfrom  to\na     b",
             "regrouped\ngroup    adds      removes\nFinance  ann, bob  -",
             "invited    2",
+            "changed in other attributes\n  kim",
             "deleted    0",
             "renamed    1",
         ] {
@@ -273,6 +310,14 @@ mod tests {
                 .text
                 .ends_with("4 approved intents are not carried out yet.")
         );
+        let stopped = plan()
+            .with("open", false)
+            .with("remaining", 4_u64)
+            .with("skipped", 2_u64)
+            .with("stopped", true);
+        let text = shown(stopped).unwrap().text;
+        assert!(text.starts_with("There is no open plan."), "{text}");
+        assert!(text.contains("2 were skipped") && text.contains("It has stopped"));
     }
 
     #[test]
