@@ -52,7 +52,18 @@ pub enum KeysCommand {
     /// Show the keys that a person has had
     History(KeysUserArgs),
     /// Replace one's own account keys, signed by the old and the new ones
-    Rotate(MemberContextArgs),
+    Rotate(KeysRotateArgs),
+}
+
+/// Arguments of `keys rotate`.
+#[derive(Debug, Args)]
+pub struct KeysRotateArgs {
+    /// Hand the new keys to this device as well, whose fingerprint you compared; repeat for more
+    #[arg(long = "device", value_name = "FINGERPRINT")]
+    pub devices: Vec<String>,
+    /// Home and context.
+    #[command(flatten)]
+    pub member: MemberContextArgs,
 }
 
 /// Arguments of `keys lookup` and `keys history`.

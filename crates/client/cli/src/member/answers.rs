@@ -48,6 +48,17 @@ pub(crate) struct Device {
     pub(crate) added_ms: u64,
     /// The account's seed, wrapped to it, if that is kept.
     pub(crate) wrap: Option<Wrap>,
+    /// Its public keyset, of the fingerprint `id`.
+    pub(crate) public: PublicKeyset,
+}
+
+/// What a lookup brought.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Somebody.
+    User(FoundUser),
+    /// Nobody, with the text of the proof that the name is free.
+    Nobody(String),
 }
 
 /// Whom a lookup found.
@@ -140,8 +151,15 @@ impl AccountKeys {
 
 impl Device {
     fn read(device: &Object) -> Result<Self, CliError> {
+        let (id, public) = (fingerprint(device, "id")?, keyset(device, "public")?);
+        if public.fingerprint() != id {
+            return Err(CliError::AnswerUnexpected {
+                what: "a device of another key",
+            });
+        }
         Ok(Self {
-            id: fingerprint(device, "id")?,
+            id,
+            public,
             name: text(device, "name")?.to_owned(),
             added_ms: number(device, "added_ms")?,
             wrap: match device.get("wrap") {
@@ -152,17 +170,20 @@ impl Device {
     }
 }
 
-impl FoundUser {
+impl Found {
     /// Reads the answer of `keys.lookup`.
     pub(crate) fn read(answer: &Object) -> Result<Self, CliError> {
-        let user = answer.get("user").and_then(Value::as_object);
-        let user = user.ok_or(CliError::AnswerUnexpected { what: "user" })?;
-        Ok(Self {
+        let user = match answer.get("user") {
+            Some(Value::Null) => return Ok(Self::Nobody(text(answer, "proof")?.to_owned())),
+            Some(Value::Object(user)) => user,
+            _ => return Err(CliError::AnswerUnexpected { what: "user" }),
+        };
+        Ok(Self::User(FoundUser {
             id: text(user, "id")?.to_owned(),
             user_name: text(user, "user_name")?.to_owned(),
             handle: handle(user)?,
             proof: text(answer, "proof")?.to_owned(),
-        })
+        }))
     }
 }
 

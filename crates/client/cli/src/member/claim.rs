@@ -13,7 +13,7 @@ use chancery_dsse::Envelope;
 use chancery_json::{Object, Value};
 use chancery_keyset::Keyset;
 
-use self::exchange::{Confirmation, Link, until_confirmed};
+use self::exchange::{Confirmation, Link, Wait, until_confirmed};
 use self::stopwatch::Stopwatch;
 use super::OsEntropy;
 use super::answers::bytes;
@@ -24,7 +24,7 @@ use super::proof::{Proven, state_word};
 use super::session::{MemberSession, check_genesis};
 use super::sign_in::{Patience, SignIn, id_token_for};
 use crate::AnchorSource;
-use crate::api::{answer, read_tenant, text};
+use crate::api::{answer, number, read_tenant, text};
 use crate::args::member::ClaimArgs;
 use crate::context::{Context, Environment};
 use crate::error::CliError;
@@ -193,8 +193,7 @@ impl<S: AnchorSource> Member<'_, S> {
     async fn look_up(&self) -> Result<(String, Proven), CliError> {
         let membership = self.membership.clone();
         let opened = MemberSession::open(self.context, self.source, membership, &self.keys.device);
-        let user = self.membership.member.to_string();
-        let (found, proven) = opened.await?.lookup(&user).await?;
+        let (found, proven) = opened.await?.lookup_own().await?;
         Ok((found.user_name, proven))
     }
 
@@ -215,7 +214,8 @@ impl<S: AnchorSource> Member<'_, S> {
         })
     }
 
-    /// Challenge, sign-in, claim.
+    /// Challenge, sign-in, claim. A claim that waits for an admin gets a new challenge before the old one
+    /// ends; the code stays the same.
     async fn claim<I: SignIn>(
         &self,
         args: &ClaimArgs,
@@ -225,32 +225,52 @@ impl<S: AnchorSource> Member<'_, S> {
         watch: &mut Stopwatch,
     ) -> Result<Confirmation, CliError> {
         let path = format!("/v1/tenants/{}/claim", genesis.genesis().slug);
-        let response = link
-            .post(&format!("{path}/challenge"), &Object::new())
-            .await?;
-        let challenge = answer(&response)?;
-        let provider = provider(&challenge, genesis.genesis().idp.as_ref())?;
-        let challenge = bytes(&challenge, "challenge")?;
-        let request = signed_request(challenge, &self.membership, &self.keys)?;
-        watch.lap("challenge");
-        let id_token = match provider {
-            Some(provider) => {
-                let nonce = request
-                    .nonce(&claim_context(&self.membership))
-                    .map_err(|_size| CliError::AnswerUnexpected { what: "challenge" })?;
-                let patience = Patience {
-                    wait_s: args.wait_s,
-                    open: args.open,
-                };
-                Some(id_token_for(provider, &nonce, patience, sign_in).await?)
+        let mut wait = Wait::new(args.wait_s);
+        loop {
+            let response = link
+                .post(&format!("{path}/challenge"), &Object::new())
+                .await?;
+            let told = answer(&response)?;
+            let provider = provider(&told, genesis.genesis().idp.as_ref())?;
+            let challenge = bytes(&told, "challenge")?;
+            let request = signed_request(challenge, &self.membership, &self.keys)?;
+            watch.lap("challenge");
+            let id_token = self.id_token(&request, provider, args, sign_in).await?;
+            watch.lap("sign_in");
+            let body = claim_body(&request, &args.device_name, id_token.as_deref());
+            wait.begin(number(&told, "expires_ms")?);
+            let confirmation = until_confirmed(link, &path, &body, &mut wait).await?;
+            watch.lap("claim");
+            match confirmation {
+                Some(confirmation) => return Ok(confirmation),
+                None if id_token.is_some() || wait.is_over() => {
+                    let seconds = args.wait_s;
+                    return Err(MemberError::WaitedTooLong { seconds }.into());
+                }
+                None => {}
             }
-            None => None,
+        }
+    }
+
+    /// The person's ID token for this request; none if an admin confirms instead.
+    async fn id_token<I: SignIn>(
+        &self,
+        request: &ClaimRequest,
+        provider: Option<&IdentityProvider>,
+        args: &ClaimArgs,
+        sign_in: &I,
+    ) -> Result<Option<String>, CliError> {
+        let Some(provider) = provider else {
+            return Ok(None);
         };
-        watch.lap("sign_in");
-        let body = claim_body(&request, &args.device_name, id_token.as_deref());
-        let confirmation = until_confirmed(link, &path, &body, args.wait_s).await?;
-        watch.lap("claim");
-        Ok(confirmation)
+        let nonce = request.nonce(&claim_context(&self.membership));
+        let nonce = nonce.map_err(|_size| CliError::AnswerUnexpected { what: "challenge" })?;
+        let patience = Patience {
+            wait_s: args.wait_s,
+            open: args.open,
+        };
+        let token = id_token_for(provider, &nonce, patience, sign_in).await?;
+        Ok(Some(token))
     }
 }
 

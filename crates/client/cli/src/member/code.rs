@@ -5,8 +5,8 @@ use chancery_claim::ShortCode;
 
 use crate::error::CliError;
 
-/// Longest name of a device, in bytes.
-const DEVICE_NAME_SIZE_MAX: usize = 128;
+/// Longest name of a device, in bytes; the service takes no longer one.
+const DEVICE_NAME_SIZE_MAX: usize = 64;
 
 /// Base64 (RFC 4648 section 4).
 pub(crate) fn base64(bytes: &[u8]) -> String {
@@ -36,7 +36,7 @@ pub(crate) fn device_name<'a>(text: &'a str, option: &'static str) -> Result<&'a
         .then_some(text)
         .ok_or(CliError::ValueInvalid {
             option,
-            allowed: "a name of 1 to 128 bytes in one line",
+            allowed: "a name of 1 to 64 bytes in one line",
         })
 }
 
@@ -59,8 +59,8 @@ mod tests {
             device_name("Ada's laptop", "--name").unwrap(),
             "Ada's laptop"
         );
-        assert!(device_name(&"a".repeat(128), "--name").is_ok());
-        for name in ["", " a", "a ", "a\nb", "a\u{1b}b", &"a".repeat(129)] {
+        assert!(device_name(&"a".repeat(64), "--name").is_ok());
+        for name in ["", " a", "a ", "a\nb", "a\u{1b}b", &"a".repeat(65)] {
             assert!(device_name(name, "--name").is_err(), "{name:?}");
         }
     }

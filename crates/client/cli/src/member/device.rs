@@ -84,6 +84,7 @@ pub(crate) async fn add<S: AnchorSource>(
         membership: membership.clone(),
         account: account.public().fingerprint(),
         device: request.keyset.fingerprint(),
+        devices: introduced_devices(&home, &device)?,
     };
     let handle = membership.handle.ok_or_else(|| MemberError::HomeEmpty {
         path: home.folder().to_owned(),
@@ -116,6 +117,17 @@ pub(crate) async fn add<S: AnchorSource>(
         .ok_or(CliError::AnswerUnexpected { what: "handle" })?;
     write(&args.out, &paper, Privacy::Public, existing)?;
     added(&request, &answer, args)
+}
+
+/// This device first, then those whose keys it knows.
+fn introduced_devices(home: &Home, device: &Keyset) -> Result<Vec<KnownDevice>, CliError> {
+    let own = KnownDevice {
+        name: "the introducing device".to_owned(),
+        keyset: device.public().clone(),
+    };
+    let mut devices = vec![own];
+    devices.extend(home.known_devices()?);
+    Ok(devices)
 }
 
 fn added(
@@ -162,11 +174,18 @@ pub(crate) async fn accept<S: AnchorSource>(
     let membership = introduced(&home, introduction.as_ref(), &device)?;
     let mut session = MemberSession::open(&context, source, membership.clone(), &device).await?;
     let shown = show(&mut session).await?;
-    let expected = introduction.map(|introduction| introduction.account);
+    let expected = introduction
+        .as_ref()
+        .map(|introduction| introduction.account);
     let account = account_of(&shown, membership.tenant, &device, expected)?;
-    let (_found, proven) = session.lookup(&shown.id).await?;
+    let (_found, proven) = session.lookup_own().await?;
     check_account(&proven, &account, &shown)?;
     home.replace_account(&account)?;
+    for known in introduction.map(|paper| paper.devices).unwrap_or_default() {
+        if known.keyset != *device.public() {
+            home.remember_device(known)?;
+        }
+    }
     home.store_membership(&Membership {
         handle: Some(proven.handle),
         ..membership

@@ -38,6 +38,11 @@ pub enum MemberError {
     },
     /// There is no folder for the member's keys, and none was named.
     HomeUnknown,
+    /// Devices of the account whose keys this home does not know by itself.
+    DevicesUnknown {
+        /// Name and fingerprint of each.
+        devices: Vec<String>,
+    },
     /// A request or an introduction that is for something else.
     PaperOfAnother {
         /// What does not agree.
@@ -144,6 +149,10 @@ impl MemberError {
             }
             Self::HomeBroken { .. } => "restore the file from a copy, or begin with another --home",
             Self::HomeUnknown => "pass --home DIR",
+            Self::DevicesUnknown { .. } => {
+                "compare the fingerprint on that device and pass it with --device, or take the device \
+                 out with `device revoke`"
+            }
             Self::ClaimRefused => {
                 "ask your admin: the account may be unknown, suspended or claimed already, or you \
                  signed in as somebody else"
@@ -188,6 +197,11 @@ impl fmt::Display for MemberError {
             }
             Self::HomeBroken { path } => write!(f, "{} is damaged", path.display()),
             Self::HomeUnknown => f.write_str("there is no folder for the member's keys"),
+            Self::DevicesUnknown { devices } => write!(
+                f,
+                "only the service says whose these devices are: {}",
+                devices.join(", ")
+            ),
             Self::PaperOfAnother { what } => write!(f, "the file is for another {what}"),
             Self::GenesisDiffers { pinned, shown } => write!(
                 f,

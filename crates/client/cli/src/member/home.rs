@@ -1,7 +1,7 @@
 //! The member's home: one folder with the keys of one account on one device.
 //!
 //! `device.key` and `account.key` are key files; `member.json` says whose they are; `devices.json`
-//! the devices that this one let in; `groups/` has group keys, `retired/` account keys that were
+//! the devices whose keys it knows itself; `groups/` has group keys, `retired/` account keys that were
 //! replaced and may still open older secrets. A folder has one user at a time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use base64ct::{Base64, Encoding as _};
 use chancery_authority::KeyFile;
 use chancery_claim::ClaimId;
-use chancery_json::{Fields, Limits, Object, Value};
+use chancery_json::{Element, Fields, Limits, Object, Value};
 use chancery_keyset::{Fingerprint, Keyset, KeysetSeed, PublicKeyset};
 use chancery_sealing::Entropy;
 
@@ -57,7 +57,7 @@ pub(crate) struct Membership {
     pub(crate) handle: Option<[u8; 32]>,
 }
 
-/// A device that this one let in.
+/// A device that this one let in, or that was introduced to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownDevice {
     /// How the member calls it.
@@ -232,7 +232,7 @@ impl Home {
         durable(&path)
     }
 
-    /// The devices that this one let in.
+    /// The devices whose keys this home knows itself.
     pub(crate) fn known_devices(&self) -> Result<Vec<KnownDevice>, CliError> {
         let path = self.folder.join(DEVICES_FILE);
         if !path.exists() {
@@ -241,7 +241,7 @@ impl Home {
         parse_devices(&read_document(&path)?).ok_or_else(|| broken(&path))
     }
 
-    /// Writes down a device that is let in, before it is.
+    /// Writes down a device that is to be let in, or was introduced.
     pub(crate) fn remember_device(&self, device: KnownDevice) -> Result<(), CliError> {
         let mut devices = self.known_devices()?;
         let known = device.keyset.fingerprint();
@@ -258,18 +258,9 @@ impl Home {
     }
 
     fn store_devices(&self, devices: &[KnownDevice]) -> Result<(), CliError> {
-        let list: Vec<Value> = devices
-            .iter()
-            .map(|device| {
-                Object::new()
-                    .with("name", device.name.as_str())
-                    .with("keyset", Base64::encode_string(&device.keyset.encode()))
-                    .into()
-            })
-            .collect();
         let mut text = Object::new()
             .with("version", FILE_VERSION)
-            .with("devices", list)
+            .with("devices", devices_json(devices))
             .to_bytes();
         text.push(b'\n');
         let path = self.folder.join(DEVICES_FILE);
@@ -346,17 +337,36 @@ impl Membership {
 fn parse_devices(text: &[u8]) -> Option<Vec<KnownDevice>> {
     let mut fields = Fields::parse(text, &Limits::DOCUMENT).ok()?;
     let version = fields.take_u64("version").ok()?;
-    let mut devices = Vec::new();
-    for element in fields.take_array("devices").ok()? {
-        let mut device = element.into_fields().ok()?;
-        let name = device.take_str("name").ok()?;
-        let keyset = Base64::decode_vec(&device.take_str("keyset").ok()?).ok()?;
-        let keyset = PublicKeyset::decode(&keyset).ok()?;
-        device.finish().ok()?;
-        devices.push(KnownDevice { name, keyset });
-    }
+    let devices = read_devices(fields.take_array("devices").ok()?)?;
     fields.finish().ok()?;
     (version == FILE_VERSION).then_some(devices)
+}
+
+/// A list of devices, as the home and the papers between devices write it.
+pub(crate) fn devices_json(devices: &[KnownDevice]) -> Vec<Value> {
+    let devices = devices.iter();
+    devices
+        .map(|device| {
+            Object::new()
+                .with("name", device.name.as_str())
+                .with("keyset", Base64::encode_string(&device.keyset.encode()))
+                .into()
+        })
+        .collect()
+}
+
+/// Reads such a list.
+pub(crate) fn read_devices(list: Vec<Element>) -> Option<Vec<KnownDevice>> {
+    list.into_iter()
+        .map(|element| {
+            let mut device = element.into_fields().ok()?;
+            let name = device.take_str("name").ok()?;
+            let keyset = Base64::decode_vec(&device.take_str("keyset").ok()?).ok()?;
+            let keyset = PublicKeyset::decode(&keyset).ok()?;
+            device.finish().ok()?;
+            Some(KnownDevice { name, keyset })
+        })
+        .collect()
 }
 
 /// Bytes from lower-case hexadecimal digits, exactly.

@@ -4,7 +4,7 @@ use chancery_json::{Object, Value};
 
 use super::answers::{FoundUser, access};
 use super::proof::{Proven, state_word};
-use super::session::Asker;
+use super::session::{Asker, LookedUp};
 use crate::AnchorSource;
 use crate::args::member::KeysUserArgs;
 use crate::context::{Context, Environment};
@@ -22,8 +22,28 @@ pub(crate) async fn run<S: AnchorSource>(
     let context = Context::load(&args.member.context, environment)?;
     let mut asker = Asker::open(&args.member, &context, environment, source).await?;
     let looked_up = asker.lookup(&args.user).await;
-    let (found, proven) = looked_up.map_err(|error| access(error, "the lookup"))?;
-    Ok(shown(&found, &proven))
+    match looked_up.map_err(|error| access(error, "the lookup"))? {
+        LookedUp::User(found, proven) => Ok(shown(&found, &proven)),
+        LookedUp::Nobody { time_ms } => Ok(nobody(&args.user, time_ms)),
+    }
+}
+
+/// There is no key to use.
+fn nobody(user: &str, time_ms: u64) -> Outcome {
+    let text = format!(
+        "NOBODY: the log proves that nobody has the name {}, as of {}.",
+        printable(user),
+        time::utc(time_ms)
+    );
+    let json = Object::new()
+        .with("usable", false)
+        .with("user", Value::Null)
+        .with("proved_ms", time_ms);
+    Outcome {
+        text,
+        json,
+        holds: false,
+    }
 }
 
 /// It holds only if the key may be used.

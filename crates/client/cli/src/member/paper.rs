@@ -10,7 +10,7 @@ use chancery_json::{Fields, Limits, Object};
 use chancery_keyset::{Fingerprint, PublicKeyset};
 
 use super::code::{base64, is_device_name};
-use super::home::{Membership, digits};
+use super::home::{KnownDevice, Membership, devices_json, digits, read_devices};
 use crate::error::CliError;
 use crate::files::read_document;
 
@@ -38,6 +38,8 @@ pub(crate) struct Introduction {
     pub(crate) account: Fingerprint,
     /// Fingerprint of the new device's keyset.
     pub(crate) device: Fingerprint,
+    /// The devices that are in, as far as the introducing one knows their keys itself; it is the first.
+    pub(crate) devices: Vec<KnownDevice>,
 }
 
 impl DeviceRequest {
@@ -79,7 +81,8 @@ impl Introduction {
             .with("member", member.member.to_string())
             .with("handle", hex::encode(member.handle?))
             .with("account", self.account.to_string())
-            .with("device", self.device.to_string());
+            .with("device", self.device.to_string())
+            .with("devices", devices_json(&self.devices));
         Some(line(&paper))
     }
 
@@ -90,6 +93,7 @@ impl Introduction {
 
     fn parse(text: &[u8]) -> Option<Self> {
         let mut fields = paper(text, INTRODUCTION_KIND)?;
+        let devices = read_devices(fields.take_array("devices").ok()?)?;
         let mut text = |name: &str| fields.take_str(name).ok();
         let introduction = Self {
             membership: Membership {
@@ -101,6 +105,7 @@ impl Introduction {
             },
             account: Fingerprint::from_bytes(digits(&text("account")?)?),
             device: Fingerprint::from_bytes(digits(&text("device")?)?),
+            devices,
         };
         fields.finish().ok()?;
         Some(introduction)
@@ -157,6 +162,10 @@ mod tests {
             },
             account: Fingerprint::from_bytes([6; 32]),
             device: Fingerprint::from_bytes([0xab; 32]),
+            devices: vec![KnownDevice {
+                name: "first".to_owned(),
+                keyset: request().keyset,
+            }],
         }
     }
 
@@ -171,8 +180,9 @@ mod tests {
             Introduction::read(&path),
             Err(CliError::DocumentInvalid { .. })
         ));
-        std::fs::write(&path, introduction().to_json().unwrap()).unwrap();
-        assert_eq!(Introduction::read(&path).unwrap(), introduction());
+        let introduction = introduction();
+        std::fs::write(&path, introduction.to_json().unwrap()).unwrap();
+        assert_eq!(Introduction::read(&path).unwrap(), introduction);
         assert!(matches!(
             DeviceRequest::read(&path),
             Err(CliError::DocumentInvalid { .. })
@@ -196,6 +206,8 @@ mod tests {
             ("abab", "ABAB"),
             ("04040404-", "04040404"),
             ("\"handle\"", "\"h\""),
+            ("\"name\"", "\"n\""),
+            ("\"devices\":[", "\"devices\":[1,"),
         ] {
             let changed = text.replacen(from, to, 1);
             assert_ne!(changed, text, "{from}");

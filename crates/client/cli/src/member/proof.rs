@@ -69,43 +69,50 @@ impl Proven {
     }
 }
 
+/// What is pinned and remembered of a tenant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pinned<'a> {
+    /// The deployment.
+    pub(crate) deployment: &'a Deployment,
+    /// The tenant's id.
+    pub(crate) tenant: [u8; 16],
+    /// Where heads are remembered, if they are.
+    pub(crate) heads: Option<&'a HeadStore>,
+}
+
 /// Verifies what a lookup of `user` brought, and remembers the tenant's head.
 pub(crate) fn verify_lookup(
     found: &FoundUser,
     user: &str,
-    deployment: &Deployment,
-    tenant: [u8; 16],
-    heads: Option<&HeadStore>,
+    pinned: Pinned<'_>,
 ) -> Result<Proven, CliError> {
     let name = asked_name(found, user)?;
-    let mut locked = match heads {
-        Some(store) => Some(store.lock().map_err(ClientError::Heads)?),
-        None => None,
+    let verified = pinned.verify(&found.proof, Question::User(&name))?;
+    let Proved::User(key) = verified.proved() else {
+        return Err(refused(
+            "name_state_and_key",
+            "the proof is of something else",
+        ));
     };
-    let remembered = locked.as_ref().and_then(|heads| heads.tenant(&tenant));
-    let checked = check(&found.proof, &name, deployment, tenant, remembered.copied())?;
-    if let Some(heads) = &mut locked {
-        let newest = heads.remembered().map_or(0, |head| head.size);
-        if checked.verified.epoch().saturating_add(1) < newest {
-            return Err(refused(
-                "root_log_leaf",
-                "the log is smaller than it was before",
-            ));
-        }
-        let head = checked.verified.head();
-        let seen = RememberedTenant {
-            version: head.version,
-            size: head.size,
-            chain: head.chain.0,
-        };
-        let advanced = heads.advance_tenant(tenant, seen);
-        advanced.map_err(ClientError::Heads)?;
-    }
-    let proven = proven(&checked.verified, &checked.key, heads.is_some())?;
+    let proven = proven(&verified, key, pinned.heads.is_some())?;
     if proven.handle != found.handle {
         return Err(MemberError::KeysDiffer { what: "handle" }.into());
     }
     Ok(proven)
+}
+
+/// Verifies that nobody has the name `user`; gives the time that has passed by the witnesses' word, in
+/// milliseconds since the Unix epoch. Whether somebody has an id cannot be proved.
+pub(crate) fn verify_absence(proof: &str, user: &str, pinned: Pinned<'_>) -> Result<u64, CliError> {
+    if ClaimId::parse(user).is_ok() {
+        return Err(MemberError::AccessRefused {
+            what: "the lookup: nobody has this id, as the service tells it",
+        }
+        .into());
+    }
+    let name = FoldedName::lookup(user);
+    let verified = pinned.verify(proof, Question::Absent(name.as_str()))?;
+    Ok(verified.time_floor_ms())
 }
 
 /// The userName to be proved: the one that was asked for. Of an id, only the service says whose it is.
@@ -130,44 +137,48 @@ fn asked_name(found: &FoundUser, user: &str) -> Result<String, CliError> {
     }
 }
 
-struct Checked {
-    verified: Verified,
-    key: UserKey,
-}
-
-fn check(
-    proof: &str,
-    name: &str,
-    deployment: &Deployment,
-    tenant: [u8; 16],
-    remembered: Option<RememberedTenant>,
-) -> Result<Checked, CliError> {
-    let trust = Trust {
-        origin: deployment.log_origin(),
-        log_key: deployment.log_key(),
-        policy: deployment.witness_policy(),
-        tenant: TenantId(tenant),
-    };
-    let freshness = Freshness {
-        now_ms: now_ms(),
-        age_ms_max: AGE_MS_MAX,
-    };
-    let remembered = remembered.map(|seen| Remembered {
-        version: seen.version,
-        chain: Digest(seen.chain),
-    });
-    let question = Question::User(name);
-    let verified = verify(&trust, proof.as_bytes(), freshness, remembered, question)
-        .map_err(|error| refused(check_of(&error), &error.to_string()))?;
-    match verified.proved() {
-        Proved::User(key) => {
-            let key = key.clone();
-            Ok(Checked { verified, key })
+impl Pinned<'_> {
+    /// Verifies a proof under what is pinned and remembered, and remembers its head.
+    fn verify(&self, proof: &str, question: Question<'_>) -> Result<Verified, CliError> {
+        let mut locked = match self.heads {
+            Some(store) => Some(store.lock().map_err(ClientError::Heads)?),
+            None => None,
+        };
+        let remembered = locked.as_ref().and_then(|heads| heads.tenant(&self.tenant));
+        let remembered = remembered.map(|seen| Remembered {
+            version: seen.version,
+            chain: Digest(seen.chain),
+        });
+        let trust = Trust {
+            origin: self.deployment.log_origin(),
+            log_key: self.deployment.log_key(),
+            policy: self.deployment.witness_policy(),
+            tenant: TenantId(self.tenant),
+        };
+        let freshness = Freshness {
+            now_ms: now_ms(),
+            age_ms_max: AGE_MS_MAX,
+        };
+        let verified = verify(&trust, proof.as_bytes(), freshness, remembered, question)
+            .map_err(|error| refused(check_of(&error), &error.to_string()))?;
+        if let Some(heads) = &mut locked {
+            let newest = heads.remembered().map_or(0, |head| head.size);
+            if verified.epoch().saturating_add(1) < newest {
+                return Err(refused(
+                    "root_log_leaf",
+                    "the log is smaller than it was before",
+                ));
+            }
+            let head = verified.head();
+            let seen = RememberedTenant {
+                version: head.version,
+                size: head.size,
+                chain: head.chain.0,
+            };
+            let advanced = heads.advance_tenant(self.tenant, seen);
+            advanced.map_err(ClientError::Heads)?;
         }
-        _ => Err(refused(
-            "name_state_and_key",
-            "the proof is of something else",
-        )),
+        Ok(verified)
     }
 }
 

@@ -6,36 +6,36 @@
 use chancery_authority::ActName;
 use chancery_claim::Succession;
 use chancery_json::{Object, Value};
-use chancery_keyset::{Fingerprint, Keyset, WrapContext, wrap};
+use chancery_keyset::{Fingerprint, Keyset, PublicKeyset, WrapContext, wrap};
 
 use super::OsEntropy;
 use super::answers::{Account, access};
 use super::code::base64;
 use super::error::MemberError;
-use super::home::{Home, KnownDevice};
+use super::home::{Home, KnownDevice, digits};
 use super::proof::{Proven, state_word};
 use super::session::{MemberSession, member_secret};
 use super::show::show;
 use crate::AnchorSource;
-use crate::args::member::MemberContextArgs;
+use crate::args::member::KeysRotateArgs;
 use crate::context::{Context, Environment};
 use crate::error::CliError;
 use crate::output::{Outcome, aligned, printable};
 
 /// Runs `keys rotate`.
 pub(crate) async fn run<S: AnchorSource>(
-    args: &MemberContextArgs,
+    args: &KeysRotateArgs,
     environment: &Environment,
     source: &S,
 ) -> Result<Outcome, CliError> {
-    let context = Context::load(&args.context, environment)?;
-    let home = Home::open_existing(&context.home_folder(args.home.as_deref(), environment)?)?;
+    let compared = compared(&args.devices)?;
+    let context = Context::load(&args.member.context, environment)?;
+    let folder = context.home_folder(args.member.home.as_deref(), environment)?;
+    let home = Home::open_existing(&folder)?;
     let (device, membership) = (home.device()?, home.member()?);
     let own = device.public().fingerprint();
     let mut session = MemberSession::open(&context, source, membership, &device).await?;
-    let member = session.membership.member.to_string();
-    let (found, present) = session.lookup(&member).await?;
-    let mut left_out = Vec::new();
+    let (found, present) = session.lookup_own().await?;
     let stopped_before = home.next_account()?;
     let next = match stopped_before {
         // The log has the new key already: a run was stopped between its act and its end.
@@ -43,26 +43,22 @@ pub(crate) async fn run<S: AnchorSource>(
         _ => {
             let old = home.account()?;
             check_present(&present, &old)?;
-            let next = home.next_account_or_new(&mut OsEntropy)?;
             let account = show(&mut session).await?;
+            let devices = recipients(&account, &own, &home.known_devices()?, &compared)?;
+            let next = home.next_account_or_new(&mut OsEntropy)?;
             let tenant = session.membership.tenant;
-            let wrapping = Wrapping {
-                bound: member_secret(tenant, present.handle, next.public().fingerprint()),
-                own,
-            };
-            let known = home.known_devices()?;
-            let (wraps, without) = wrapping.wraps(&next, &device, &account, &known)?;
-            left_out = without;
+            let bound = member_secret(tenant, present.handle, next.public().fingerprint());
+            let wraps = wraps(&next, &bound, &devices)?;
             let body = rotation(tenant, present.handle, &old, &next).with("wraps", wraps);
             let answer = session.act(ActName::KeysetRotate, body).await;
             answer.map_err(|error| access(error, "the rotation"))?;
             next
         }
     };
-    let (_found, proven) = session.lookup(&member).await?;
+    let (_found, proven) = session.lookup_own().await?;
     check_present(&proven, &next)?;
     home.replace_account(&next)?;
-    Ok(rotated(&found.user_name, &proven, &left_out))
+    Ok(rotated(&found.user_name, &proven))
 }
 
 /// The log must show `own` as the account's present key.
@@ -97,48 +93,67 @@ fn rotation(tenant: [u8; 16], handle: [u8; 32], old: &Keyset, next: &Keyset) -> 
         )
 }
 
-/// How the new seed reaches the devices.
-struct Wrapping {
-    bound: WrapContext,
-    own: Fingerprint,
+/// The fingerprints that the member compared.
+fn compared(texts: &[String]) -> Result<Vec<Fingerprint>, CliError> {
+    texts
+        .iter()
+        .map(|text| {
+            let bytes = digits(text).ok_or(CliError::ValueInvalid {
+                option: "--device",
+                allowed: "64 hexadecimal digits, as `device list` prints them",
+            })?;
+            Ok(Fingerprint::from_bytes(bytes))
+        })
+        .collect()
 }
 
-impl Wrapping {
-    /// Wraps the new seed to each device that is in, as far as this home knows its keys itself; and the
-    /// names of the others. A device that only the service tells of gets nothing: it would be the
-    /// service's word alone that it is the member's.
-    fn wraps(
-        &self,
-        next: &Keyset,
-        device: &Keyset,
-        account: &Account,
-        known: &[KnownDevice],
-    ) -> Result<(Vec<Value>, Vec<String>), CliError> {
-        let (mut wraps, mut left_out) = (Vec::new(), Vec::new());
-        for listed in &account.devices {
-            let keyset = if listed.id == self.own {
-                Some(device.public())
-            } else {
-                let mut known = known.iter().map(|known| &known.keyset);
-                known.find(|keyset| keyset.fingerprint() == listed.id)
-            };
-            let Some(keyset) = keyset else {
-                left_out.push(listed.name.clone());
-                continue;
-            };
-            let seed = next.seed().expose();
-            let wrapped = wrap(keyset, &self.bound, seed, &mut OsEntropy);
-            let wrapped = wrapped.map_err(MemberError::Keyset)?;
-            let wrap = Object::new()
-                .with("device", listed.id.to_string())
-                .with("wrap", base64(&wrapped.encode()));
-            wraps.push(wrap.into());
-        }
-        Ok((wraps, left_out))
+/// The other devices, which must all get the new seed or be taken out first.
+///
+/// A device of which only the service tells gets nothing: that it is the member's would be the service's
+/// word alone, and the seed is everything. The home knows a device's keys, or the member compared them.
+fn recipients<'a>(
+    account: &'a Account,
+    own: &Fingerprint,
+    known: &[KnownDevice],
+    compared: &[Fingerprint],
+) -> Result<Vec<&'a PublicKeyset>, MemberError> {
+    let is_known = |id: &Fingerprint| {
+        let mut known = known.iter().map(|device| device.keyset.fingerprint());
+        known.any(|fingerprint| fingerprint == *id) || compared.contains(id)
+    };
+    let others = || account.devices.iter().filter(|device| device.id != *own);
+    let unknown: Vec<String> = others()
+        .filter(|device| !is_known(&device.id))
+        .map(|device| format!("{} ({})", device.name, device.id))
+        .collect();
+    if unknown.is_empty() {
+        Ok(others().map(|device| &device.public).collect())
+    } else {
+        Err(MemberError::DevicesUnknown { devices: unknown })
     }
 }
 
-fn rotated(user_name: &str, proven: &Proven, left_out: &[String]) -> Outcome {
+/// Wraps the new seed to each device.
+fn wraps(
+    next: &Keyset,
+    bound: &WrapContext,
+    devices: &[&PublicKeyset],
+) -> Result<Vec<Value>, MemberError> {
+    let seed = next.seed().expose();
+    let devices = devices.iter();
+    devices
+        .map(|device| {
+            let wrapped = wrap(device, bound, seed, &mut OsEntropy);
+            let wrapped = wrapped.map_err(MemberError::Keyset)?;
+            let wrap = Object::new()
+                .with("device", device.fingerprint().to_string())
+                .with("wrap", base64(&wrapped.encode()));
+            Ok(wrap.into())
+        })
+        .collect()
+}
+
+fn rotated(user_name: &str, proven: &Proven) -> Outcome {
     let fingerprint = proven.keyset.fingerprint().to_string();
     let rows = [
         ("user", printable(user_name)),
@@ -146,25 +161,17 @@ fn rotated(user_name: &str, proven: &Proven, left_out: &[String]) -> Outcome {
         ("fingerprint", fingerprint.clone()),
         ("log entry", proven.index.to_string()),
     ];
-    let mut text = format!(
+    let text = format!(
         "The account has new keys; the log proves them.\n\n{}\n\nOther devices fetch them with `device \
          accept`. The old keys are kept in the home, because they may still open older secrets.",
         aligned(&rows)
     );
-    for name in left_out {
-        text.push_str(&format!(
-            "\nThe device {} was not let in from here: add it again.",
-            printable(name)
-        ));
-    }
-    let left_out: Vec<Value> = left_out.iter().map(|name| name.as_str().into()).collect();
     let json = Object::new()
         .with("user", user_name)
         .with("state", state_word(proven.state))
         .with("key_version", u64::from(proven.key_version))
         .with("fingerprint", fingerprint)
-        .with("index", proven.index)
-        .with("left_out", left_out);
+        .with("index", proven.index);
     Outcome::done(text, json)
 }
 

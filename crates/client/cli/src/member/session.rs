@@ -1,14 +1,13 @@
 //! A session of a member, who signs with the device's key, or of an admin who asks about members.
 
 use chancery_authority::ActName;
-use chancery_client::HeadStore;
 use chancery_json::Object;
 use chancery_keyset::{Fingerprint, Keyset, WrapContext, WrapPurpose};
 
-use super::answers::FoundUser;
+use super::answers::{Found, FoundUser};
 use super::error::MemberError;
 use super::home::{Home, Membership};
-use super::proof::{Proven, verify_lookup};
+use super::proof::{Pinned, Proven, verify_absence, verify_lookup};
 use crate::AnchorSource;
 use crate::api::TenantSession;
 use crate::args::member::MemberContextArgs;
@@ -51,11 +50,20 @@ impl<'a, S: AnchorSource> MemberSession<'a, S> {
     }
 
     /// Looks a person up and verifies the proof.
-    pub(crate) async fn lookup(&mut self, user: &str) -> Result<(FoundUser, Proven), CliError> {
+    pub(crate) async fn lookup(&mut self, user: &str) -> Result<LookedUp, CliError> {
         let answer = self
             .act(ActName::KeysLookup, Object::new().with("user", user))
             .await?;
         verified(&answer, user, self.context, &self.session)
+    }
+
+    /// Looks the member's own account up, which must be there.
+    pub(crate) async fn lookup_own(&mut self) -> Result<(FoundUser, Proven), CliError> {
+        let member = self.membership.member.to_string();
+        match self.lookup(&member).await? {
+            LookedUp::User(found, proven) => Ok((found, *proven)),
+            LookedUp::Nobody { .. } => Err(CliError::AnswerUnexpected { what: "user" }),
+        }
     }
 }
 
@@ -72,6 +80,18 @@ pub(crate) const fn member_secret(
         sender: account,
         log_position: 0,
     }
+}
+
+/// What a lookup brought, and the log proves.
+#[derive(Debug)]
+pub(crate) enum LookedUp {
+    /// Somebody's state and key.
+    User(FoundUser, Box<Proven>),
+    /// That nobody has the name.
+    Nobody {
+        /// A time that has passed by the witnesses' word, in milliseconds since the Unix epoch.
+        time_ms: u64,
+    },
 }
 
 /// Whoever may ask about keys.
@@ -116,7 +136,7 @@ impl<'a, S: AnchorSource> Asker<'a, S> {
     }
 
     /// Looks a person up and verifies the proof.
-    pub(crate) async fn lookup(&mut self, user: &str) -> Result<(FoundUser, Proven), CliError> {
+    pub(crate) async fn lookup(&mut self, user: &str) -> Result<LookedUp, CliError> {
         match self {
             Self::Member(session, _home) => session.lookup(user).await,
             Self::Admin(session, context) => {
@@ -133,12 +153,21 @@ fn verified<S: AnchorSource>(
     user: &str,
     context: &Context,
     session: &TenantSession<'_, S>,
-) -> Result<(FoundUser, Proven), CliError> {
-    let found = FoundUser::read(answer)?;
-    let tenant = *session.tenant.genesis.tenant().as_bytes();
-    let heads: Option<&HeadStore> = context.heads();
-    let proven = verify_lookup(&found, user, &context.deployment, tenant, heads)?;
-    Ok((found, proven))
+) -> Result<LookedUp, CliError> {
+    let pinned = Pinned {
+        deployment: &context.deployment,
+        tenant: *session.tenant.genesis.tenant().as_bytes(),
+        heads: context.heads(),
+    };
+    match Found::read(answer)? {
+        Found::User(found) => {
+            let proven = verify_lookup(&found, user, pinned)?;
+            Ok(LookedUp::User(found, Box::new(proven)))
+        }
+        Found::Nobody(proof) => Ok(LookedUp::Nobody {
+            time_ms: verify_absence(&proof, user, pinned)?,
+        }),
+    }
 }
 
 /// Refuses a tenant of the same name that somebody else made.

@@ -171,7 +171,8 @@ pub(crate) mod tests {
     /// An account with one device and one group, as the service tells it.
     pub(crate) fn answer(keyset: &Keyset) -> Object {
         let device = Object::new()
-            .with("id", "0a".repeat(32))
+            .with("id", keyset.public().fingerprint().to_string())
+            .with("public", base64(&keyset.public().encode()))
             .with("name", "laptop\u{1b}")
             .with("added_ms", 0_u64)
             .with("wrap", Value::Null);
@@ -197,7 +198,7 @@ pub(crate) mod tests {
     fn shows_keys_devices_and_groups() {
         let keyset = Keyset::generate(&mut OsEntropy).unwrap();
         let account = Account::read(&answer(&keyset)).unwrap();
-        let own = Fingerprint::from_bytes([0x0a; 32]);
+        let own = keyset.public().fingerprint();
         let outcome = shown(&account, &own);
         for part in [
             "ada@demo.example",
@@ -243,6 +244,20 @@ pub(crate) mod tests {
             Account::read(&swapped),
             Err(CliError::AnswerUnexpected {
                 what: "a fingerprint of another key"
+            })
+        ));
+        let mut swapped = answer(&keyset);
+        let device = Object::new()
+            .with("id", other.public().fingerprint().to_string())
+            .with("public", base64(&keyset.public().encode()))
+            .with("name", "laptop")
+            .with("added_ms", 0_u64)
+            .with("wrap", Value::Null);
+        swapped.insert("devices", Value::from(vec![device.into()]));
+        assert!(matches!(
+            Account::read(&swapped),
+            Err(CliError::AnswerUnexpected {
+                what: "a device of another key"
             })
         ));
     }

@@ -20,6 +20,9 @@ use crate::output::note;
 /// How often to ask whether an admin has confirmed.
 const POLL: Duration = Duration::from_secs(2);
 
+/// How long before its end a challenge is given up for a new one: longer than a question takes.
+const CHALLENGE_MARGIN_MS: u64 = 60 * 1000;
+
 /// A connection that is made again, and appraised again, if it has ended while a person was busy.
 /// Claims can be repeated, so that a lost answer costs nothing.
 pub(super) struct Link<'a, S: AnchorSource> {
@@ -78,37 +81,74 @@ pub(super) struct Confirmation {
     pub(super) index: u64,
 }
 
-/// Sends the claim, and sends it again while an admin has not confirmed.
+/// How long to wait for an admin, and what was shown of it.
+#[derive(Debug)]
+pub(super) struct Wait {
+    wait_ms: u64,
+    /// When the whole wait is over, once it has begun.
+    deadline_ms: Option<u64>,
+    /// When the present challenge is too old.
+    challenge_ms: u64,
+    shown: Option<ShortCode>,
+}
+
+impl Wait {
+    /// A wait that has not begun.
+    pub(super) fn new(wait_s: u64) -> Self {
+        Self {
+            wait_ms: wait_s.saturating_mul(1000),
+            deadline_ms: None,
+            challenge_ms: 0,
+            shown: None,
+        }
+    }
+
+    /// Begins, or goes on with a challenge that ends at `expires_ms`.
+    pub(super) fn begin(&mut self, expires_ms: u64) {
+        let wait_ms = self.wait_ms;
+        self.deadline_ms
+            .get_or_insert_with(|| now_ms().saturating_add(wait_ms));
+        self.challenge_ms = expires_ms.saturating_sub(CHALLENGE_MARGIN_MS);
+    }
+
+    /// Whether the whole wait is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.deadline_ms.is_some_and(|end_ms| now_ms() >= end_ms)
+    }
+
+    /// Shows a code, once.
+    fn show(&mut self, code: ShortCode) {
+        if !self.shown.is_some_and(|before| before.matches(&code)) {
+            note(&format!(
+                "An admin must confirm that it is you. Read this code to them, by a way on which they \
+                 know you:\n\n{}\n",
+                in_large(&code)
+            ));
+            self.shown = Some(code);
+        }
+    }
+}
+
+/// Sends the claim, and sends it again while an admin has not confirmed. None if the wait is over, or the
+/// challenge is too old to go on with.
 pub(super) async fn until_confirmed<S: AnchorSource>(
     link: &mut Link<'_, S>,
     path: &str,
     body: &Object,
-    wait_s: u64,
-) -> Result<Confirmation, CliError> {
-    let deadline_ms = now_ms().saturating_add(wait_s.saturating_mul(1000));
-    let mut shown: Option<ShortCode> = None;
+    wait: &mut Wait,
+) -> Result<Option<Confirmation>, CliError> {
     loop {
-        let response = link.post(path, body).await?;
-        match read_answer(&response) {
-            Ok(Answered::Confirmed(confirmation)) => return Ok(confirmation),
-            Ok(Answered::Waiting(code)) => {
-                if !shown.is_some_and(|before| before.matches(&code)) {
-                    note(&format!(
-                        "An admin must confirm that it is you. Read this code to them, by a way on \
-                         which they know you:\n\n{}\n",
-                        in_large(&code)
-                    ));
-                    shown = Some(code);
-                }
-            }
+        match read_answer(&link.post(path, body).await?) {
+            Ok(Answered::Confirmed(confirmation)) => return Ok(Some(confirmation)),
+            Ok(Answered::Waiting(code)) => wait.show(code),
             // Not known yet: to ask again is safe.
             Err(CliError::Refused { status: 503, .. }) => {}
             Err(error) => return Err(error),
         }
-        if now_ms() >= deadline_ms {
-            return Err(MemberError::WaitedTooLong { seconds: wait_s }.into());
-        }
         sleep(POLL).await;
+        if wait.is_over() || now_ms() >= wait.challenge_ms {
+            return Ok(None);
+        }
     }
 }
 
@@ -164,6 +204,20 @@ mod tests {
             panic!("not waiting");
         };
         assert_eq!(code.to_string(), "04HM-ASW9");
+    }
+
+    #[test]
+    fn waits_as_long_as_it_was_told_however_many_challenges_that_takes() {
+        let mut wait = Wait::new(0);
+        assert!(!wait.is_over(), "it has not begun");
+        wait.begin(now_ms() + 600_000);
+        assert!(wait.is_over());
+        let mut wait = Wait::new(1000);
+        wait.begin(u64::MAX);
+        let deadline_ms = wait.deadline_ms;
+        wait.begin(CHALLENGE_MARGIN_MS + 5);
+        assert_eq!((wait.deadline_ms, wait.challenge_ms), (deadline_ms, 5));
+        assert!(!wait.is_over());
     }
 
     #[test]

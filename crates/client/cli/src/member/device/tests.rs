@@ -37,6 +37,7 @@ fn shown(public: &PublicKeyset, device: &PublicKeyset, seed: &[u8]) -> Account {
             name: "laptop".to_owned(),
             added_ms: 0,
             wrap: Some(wrap(device, &bound, seed, &mut OsEntropy).unwrap()),
+            public: device.clone(),
         }],
         groups: Vec::new(),
     }
@@ -185,6 +186,7 @@ fn joins_only_the_account_that_it_was_introduced_to() {
         membership: membership(),
         account: Fingerprint::from_bytes([6; 32]),
         device: device.public().fingerprint(),
+        devices: Vec::new(),
     };
     assert!(matches!(
         member_error(introduced(&home, None, &device).unwrap_err()),
@@ -214,6 +216,22 @@ fn joins_only_the_account_that_it_was_introduced_to() {
             MemberError::HomeOfAnother { .. }
         ));
     }
+}
+
+#[test]
+fn introduces_itself_and_the_devices_that_it_knows() {
+    let folder = Folder::new();
+    let home = Home::open(&folder.path("home")).unwrap();
+    let device = home.device_or_new(&mut OsEntropy).unwrap();
+    let known = KnownDevice {
+        name: "tablet".to_owned(),
+        keyset: keyset().public().clone(),
+    };
+    home.remember_device(known.clone()).unwrap();
+    let introduced = introduced_devices(&home, &device).unwrap();
+    assert_eq!(introduced.len(), 2);
+    assert_eq!(introduced[0].keyset, *device.public());
+    assert_eq!(introduced[1], known);
 }
 
 async fn run(line: &str) -> Result<Outcome, CliError> {

@@ -2,7 +2,7 @@ use super::*;
 use crate::files::tests::Folder;
 use crate::member::OsEntropy;
 use chancery_client::HeadsError;
-use chancery_directory::bundle::{BundleExtra, Shown, ShownUser, ShownVrf};
+use chancery_directory::bundle::{BundleExtra, Shown, ShownAbsence, ShownUser, ShownVrf};
 use chancery_directory::head::{head_opening, map_key};
 use chancery_directory::record::{NameKind, handle_key, name_input, name_label, tenant_handle};
 use chancery_directory::vrf::SecretKey;
@@ -20,6 +20,7 @@ const ORIGIN: &str = "demo.example/log";
 const TENANT: [u8; 16] = [9; 16];
 const USER: Handle = Handle([0x51; 32]);
 const NAME: &str = "ada@demo.example";
+const NOBODY: &str = "bob@demo.example";
 const OPENING: Opening = Opening([7; 32]);
 
 /// A root log with one tenant whose directory has one user.
@@ -92,8 +93,8 @@ impl World {
         }
     }
 
-    /// What stands in the directory, and its root.
-    fn user(&self) -> (ShownUser, Digest) {
+    /// What stands in the directory about the user, what about the name of nobody, and its root.
+    fn shown(&self) -> (ShownUser, ShownAbsence, Digest) {
         let vrf = SecretKey::from_seed(&[3; 32]).unwrap();
         let public = vrf.public().to_bytes();
         let tenant_state = DirState {
@@ -133,12 +134,34 @@ impl World {
             record: self.record(),
             key_opening: OPENING,
         };
-        (user, tree.root())
+        let input = name_input(NameKind::UserName, NOBODY);
+        let absence = ShownAbsence {
+            vrf: user.vrf.clone(),
+            vrf_proof: vrf.prove(&input).0,
+            name_path: tree.prove(&name_label(&vrf.evaluate(&input))),
+        };
+        (user, absence, tree.root())
     }
 
-    /// A new head of the tenant, in a new leaf of the root log.
+    /// What a lookup of the user brings.
     fn found(&mut self) -> FoundUser {
-        let (user, dir_root) = self.user();
+        let (user, _, dir_root) = self.shown();
+        FoundUser {
+            id: "04040404-0404-0404-0404-040404040404".to_owned(),
+            user_name: "Ada@demo.example".to_owned(),
+            handle: USER.0,
+            proof: self.publish(Shown::User(Box::new(user)), dir_root),
+        }
+    }
+
+    /// The proof that a lookup of nobody brings.
+    fn absent(&mut self) -> String {
+        let (_, absence, dir_root) = self.shown();
+        self.publish(Shown::Absent(Box::new(absence)), dir_root)
+    }
+
+    /// Shows something under a new head of the tenant, in a new leaf of the root log.
+    fn publish(&mut self, shown: Shown, dir_root: Digest) -> String {
         let size = self.heads.last().map_or(6, |head| head.size + 2);
         let state_root = StateRoot {
             index: size - 1,
@@ -171,16 +194,11 @@ impl World {
             map_path: map.prove(&map_key(&TenantId(TENANT))),
             state_root,
             state_root_path: tenant_tree.inclusion(size - 1, size).unwrap(),
-            shown: Shown::User(Box::new(user)),
+            shown,
         };
         let proof = self.proof(&extra);
         self.leaves_before += 1;
-        FoundUser {
-            id: "04040404-0404-0404-0404-040404040404".to_owned(),
-            user_name: "Ada@demo.example".to_owned(),
-            handle: USER.0,
-            proof,
-        }
+        proof
     }
 
     fn leaf(&self, map_root: Digest) -> EpochLeaf {
@@ -232,13 +250,16 @@ fn store(folder: &Folder) -> HeadStore {
 }
 
 fn look(world: &World, found: &FoundUser, heads: Option<&HeadStore>) -> Result<Proven, CliError> {
-    verify_lookup(
-        found,
-        "ADA@demo.example",
-        &world.deployment(),
-        TENANT,
+    let deployment = world.deployment();
+    verify_lookup(found, "ADA@demo.example", pinned(&deployment, heads))
+}
+
+fn pinned<'a>(deployment: &'a Deployment, heads: Option<&'a HeadStore>) -> Pinned<'a> {
+    Pinned {
+        deployment,
+        tenant: TENANT,
         heads,
-    )
+    }
 }
 
 fn failed_check(result: Result<Proven, CliError>) -> &'static str {
@@ -357,7 +378,11 @@ fn refuses_old_proofs_other_logs_other_tenants_and_no_proof() {
     foreign.log_key = SignerKey::from_seed(ORIGIN, &[9; 32]).unwrap();
     assert_eq!(failed_check(look(&foreign, &found, None)), "root_log_leaf");
     let deployment = world.deployment();
-    let other = verify_lookup(&found, NAME, &deployment, [8; 16], None);
+    let other = Pinned {
+        tenant: [8; 16],
+        ..pinned(&deployment, None)
+    };
+    let other = verify_lookup(&found, NAME, other);
     assert_eq!(failed_check(other), "tenant_head");
     let none = FoundUser {
         proof: "no proof".to_owned(),
@@ -372,7 +397,7 @@ fn refuses_an_answer_about_another_person() {
     let deployment = world.deployment();
     let good = world.found();
     let look =
-        |found: &FoundUser, user: &str| verify_lookup(found, user, &deployment, TENANT, None);
+        |found: &FoundUser, user: &str| verify_lookup(found, user, pinned(&deployment, None));
     assert!(look(&good, &good.id).is_ok());
     for user in ["bob@demo.example", "05050505-0404-0404-0404-040404040404"] {
         assert!(
@@ -424,4 +449,35 @@ fn refuses_a_record_that_is_no_keyset_of_ours() {
     let mut no_key = world.record();
     no_key.sig_pk = vec![0; 32];
     assert!(keyset(&no_key).is_err());
+}
+
+#[test]
+fn proves_that_nobody_has_a_name_and_nothing_about_ids() {
+    let folder = Folder::new();
+    let store = store(&folder);
+    let mut world = World::new();
+    let deployment = world.deployment();
+    let proof = world.absent();
+    let at = pinned(&deployment, Some(&store));
+    let time_ms = verify_absence(&proof, "BOB@demo.example", at).unwrap();
+    assert!(time_ms + 60_000 > now_ms());
+    assert_eq!(store.lock().unwrap().tenant(&TENANT).unwrap().version, 1);
+    for (name, proof) in [(NAME, proof.clone()), (NOBODY, world.found().proof)] {
+        let refused = verify_absence(&proof, name, pinned(&deployment, None));
+        let CliError::Member(error) = refused.unwrap_err() else {
+            panic!("{name}");
+        };
+        assert!(matches!(*error, MemberError::ProofRefused { .. }), "{name}");
+    }
+    let id = "05050505-0404-0404-0404-040404040404";
+    assert!(matches!(
+        verify_absence(&proof, id, at),
+        Err(CliError::Member(error)) if matches!(*error, MemberError::AccessRefused { .. })
+    ));
+    let mut found = world.found();
+    found.proof = world.absent();
+    assert_eq!(
+        failed_check(look(&world, &found, None)),
+        "name_state_and_key"
+    );
 }

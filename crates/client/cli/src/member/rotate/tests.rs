@@ -2,7 +2,7 @@ use super::*;
 use crate::member::answers::Device;
 use base64ct::{Base64, Encoding as _};
 use chancery_directory::SubjectState;
-use chancery_keyset::{PublicKeyset, Wrap};
+use chancery_keyset::Wrap;
 
 use super::super::group::open_seed;
 
@@ -24,6 +24,7 @@ fn device(keyset: &PublicKeyset, name: &str) -> Device {
         name: name.to_owned(),
         added_ms: 0,
         wrap: None,
+        public: keyset.clone(),
     }
 }
 
@@ -47,8 +48,8 @@ fn both_keys_sign_the_succession_of_this_account() {
 }
 
 #[test]
-fn wraps_the_new_seed_to_devices_whose_keys_this_home_knows_and_to_no_other() {
-    let (next, own, known, unknown) = (keyset(), keyset(), keyset(), keyset());
+fn hands_the_new_seed_to_devices_whose_keys_are_known_here_or_were_compared() {
+    let (own, known, strange) = (keyset(), keyset(), keyset());
     let account = Account {
         id: "i".to_owned(),
         handle: [5; 32],
@@ -58,28 +59,55 @@ fn wraps_the_new_seed_to_devices_whose_keys_this_home_knows_and_to_no_other() {
         devices: vec![
             device(own.public(), "this"),
             device(known.public(), "laptop"),
-            device(unknown.public(), "stranger"),
+            device(strange.public(), "stranger"),
         ],
         groups: Vec::new(),
-    };
-    let wrapping = Wrapping {
-        bound: member_secret([2; 16], [5; 32], next.public().fingerprint()),
-        own: own.public().fingerprint(),
     };
     let remembered = [KnownDevice {
         name: "laptop".to_owned(),
         keyset: known.public().clone(),
     }];
-    let (wraps, left_out) = wrapping.wraps(&next, &own, &account, &remembered).unwrap();
-    assert_eq!(left_out, ["stranger"]);
-    assert_eq!(wraps.len(), 2);
-    for (wrapped, device) in wraps.iter().zip([&own, &known]) {
+    let fingerprint = own.public().fingerprint();
+    let refused = recipients(&account, &fingerprint, &remembered, &[]).unwrap_err();
+    let MemberError::DevicesUnknown { devices } = refused else {
+        panic!("{refused:?}");
+    };
+    let stranger = strange.public().fingerprint();
+    assert_eq!(devices, [format!("stranger ({stranger})")]);
+    let got = recipients(&account, &fingerprint, &remembered, &[stranger]).unwrap();
+    assert_eq!(got, [known.public(), strange.public()]);
+    assert!(recipients(&account, &fingerprint, &[], &[stranger]).is_err());
+}
+
+#[test]
+fn wraps_the_new_seed_so_that_each_device_opens_it() {
+    let (next, one, other) = (keyset(), keyset(), keyset());
+    let bound = member_secret([2; 16], [5; 32], next.public().fingerprint());
+    let wraps = wraps(&next, &bound, &[one.public(), other.public()]).unwrap();
+    for (wrapped, device) in wraps.iter().zip([&one, &other]) {
         let wrapped = wrapped.as_object().unwrap();
         let id = device.public().fingerprint().to_string();
         assert_eq!(text(wrapped, "device"), id);
         let wrap = Wrap::decode(&decoded(wrapped, "wrap")).unwrap();
-        let seed = open_seed(device, &wrapping.bound, &wrap).unwrap();
+        let seed = open_seed(device, &bound, &wrap).unwrap();
         assert_eq!(seed.public(), next.public());
+    }
+}
+
+#[test]
+fn refuses_fingerprints_that_are_none() {
+    assert_eq!(
+        compared(&["0a".repeat(32)]).unwrap(),
+        [Fingerprint::from_bytes([0x0a; 32])]
+    );
+    for text in ["", "0a", &"0A".repeat(32)] {
+        assert!(matches!(
+            compared(&[text.to_owned()]),
+            Err(CliError::ValueInvalid {
+                option: "--device",
+                ..
+            })
+        ));
     }
 }
 
@@ -105,26 +133,4 @@ fn rotates_nothing_but_the_present_confirmed_key() {
         check_present(&proven(&own, SubjectState::SuspendedConfirmed), &own),
         Err(MemberError::KeyNotUsable { .. })
     ));
-}
-
-#[test]
-fn tells_which_devices_were_left_out() {
-    let own = keyset();
-    let proven = Proven {
-        handle: [5; 32],
-        state: SubjectState::Confirmed,
-        key_version: 3,
-        keyset: own.public().clone(),
-        index: 1,
-        time_ms: 0,
-        rows: Vec::new(),
-        not_checked: Vec::new(),
-    };
-    let outcome = rotated("ada", &proven, &["old\u{1b}".to_owned()]);
-    assert!(
-        outcome
-            .text
-            .contains("The device old\\u{1b} was not let in from here")
-    );
-    assert!(!rotated("ada", &proven, &[]).text.contains("not let in"));
 }
