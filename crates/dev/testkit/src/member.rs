@@ -2,7 +2,7 @@
 
 use chancery_authority::{Act as SignedAct, ActName, DeploymentId};
 use chancery_claim::{ClaimContext, ClaimId, ClaimProof, ClaimRequest, Jwk};
-use chancery_engine::{Act, Answer, Authority, NewClaim, Refusal, Registry, ResourceId, TenantAct};
+use chancery_engine::{Act, Answer, Authority, ClaimOf, NewClaim, Refusal, Registry, ResourceId, TenantAct};
 use chancery_keyset::Keyset;
 use sha2::{Digest as _, Sha256};
 
@@ -95,15 +95,13 @@ impl World {
             .users()
             .get(member.id)
             .ok_or(Refusal::ClaimRefused)?;
-        NewClaim::prepare(
-            &view.secrets,
+        let claim = ClaimOf {
             user,
             request,
             proof,
-            "laptop",
-            self.now_ms,
-            &fresh,
-        )
+            device_name: "laptop",
+        };
+        NewClaim::prepare(&view.secrets, claim, self.now_ms, &fresh)
     }
 
     /// Claims the account.

@@ -36,22 +36,37 @@ pub struct NewClaim {
     pub(crate) issuer_key: Option<[u8; 32]>,
 }
 
+/// Who claims, and by what.
+#[derive(Debug)]
+pub struct ClaimOf<'a> {
+    /// The account's user.
+    pub user: &'a User,
+    /// What the member sent.
+    pub request: ClaimRequest,
+    /// What says that they are the person.
+    pub proof: ClaimProof,
+    /// What they call their device, at most [`DEVICE_NAME_BYTES_MAX`] bytes.
+    pub device_name: &'a str,
+}
+
 impl NewClaim {
-    /// Prepares the claim of `user`, whose proof the caller has checked: the pending key signs over to the
-    /// member's.
+    /// Prepares a claim whose proof the caller has checked: the pending key signs over to the member's.
     ///
     /// # Errors
     /// [`Refusal::ClaimRefused`] if the user cannot be claimed by these keys; [`Refusal::Internal`] if the
     /// pending keyset cannot be opened.
     pub fn prepare(
         secrets: &TenantSecrets,
-        user: &User,
-        request: ClaimRequest,
-        proof: ClaimProof,
-        device_name: &str,
+        claim: ClaimOf<'_>,
         now_ms: u64,
         fresh: &Key,
     ) -> Result<Self, Refusal> {
+        let ClaimOf {
+            user,
+            request,
+            proof,
+            device_name,
+        } = claim;
         if !user.active || device_name.len() > DEVICE_NAME_BYTES_MAX {
             return Err(Refusal::ClaimRefused);
         }

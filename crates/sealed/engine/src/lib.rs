@@ -47,7 +47,7 @@ pub use act::{
     Update,
 };
 pub use chronicle::ChronicleError;
-pub use claim::{DEVICE_NAME_BYTES_MAX, NewClaim};
+pub use claim::{ClaimOf, DEVICE_NAME_BYTES_MAX, NewClaim};
 pub use custody::{Account, Custody, Device, GroupEpoch, PendingKeyset};
 pub use decide::{Settings, covers, live_credential};
 pub use event::Event;

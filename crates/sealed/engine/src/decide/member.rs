@@ -27,6 +27,9 @@ use crate::tenant::Tenant;
 
 type Outcome = Result<(Option<ActRecord>, Answer), Refusal>;
 
+/// The account's seed, wrapped to a device, by the device's fingerprint.
+type DeviceWrap = ([u8; 32], Box<[u8]>);
+
 /// How long the window stays open in which admins reset a member's keys, in milliseconds.
 const RESET_WINDOW_MS: u64 = 60_000;
 
@@ -53,7 +56,7 @@ impl Desk<'_> {
     ) -> Outcome {
         let public = keyset_member(&mut fields, "device")?;
         let name = fields.take_str("name")?;
-        let wrap = wrap_member(fields.take_str("wrap")?)?;
+        let wrap = wrap_member(&fields.take_str("wrap")?)?;
         fields.finish()?;
         let user = Arc::clone(self.member(head)?);
         let account = user.custody.account().ok_or(Refusal::Unauthorized)?;
@@ -78,7 +81,7 @@ impl Desk<'_> {
             wrap: Some(wrap),
         });
         let warrant = self.member_warrant(&user);
-        self.put_devices(head, &user, next, &warrant, draws, fingerprint)
+        self.put_devices(head, (&user, next), &warrant, draws, fingerprint)
     }
 
     /// Ends a device. Whoever holds it knows the keys of the member's groups, so each gets another one.
@@ -110,14 +113,13 @@ impl Desk<'_> {
         let mut next = account.clone();
         next.devices
             .retain(|device| device.fingerprint != fingerprint);
-        self.put_devices(head, &user, next, &warrant, draws, fingerprint)
+        self.put_devices(head, (&user, next), &warrant, draws, fingerprint)
     }
 
     fn put_devices(
         &self,
         head: &mut Tenant,
-        user: &Arc<User>,
-        next: Account,
+        (user, next): (&Arc<User>, Account),
         warrant: &Warrant,
         draws: Draws,
         subject: [u8; 32],
@@ -170,23 +172,7 @@ impl Desk<'_> {
         fields.finish()?;
         let user = Arc::clone(self.member(head)?);
         let account = user.custody.account().ok_or(Refusal::Unauthorized)?;
-        let statement = Succession {
-            tenant: *head.secrets.id().as_bytes(),
-            subject: user.handle,
-            old: Fingerprint::from_bytes(account.fingerprint),
-            new: public.fingerprint(),
-            evidence: [0; 32],
-        }
-        .statement();
-        let old = PublicKeyset::decode(&account.public).map_err(|_keyset| Refusal::Internal)?;
-        let signed = |keyset: &PublicKeyset, signature: &[u8; 64]| {
-            keyset
-                .verifying_key()
-                .is_ok_and(|key| key.verifies(&statement, signature))
-        };
-        if !signed(&old, &old_signature) || !signed(&public, &new_signature) {
-            return Err(Refusal::Unauthorized);
-        }
+        succeeds(head, &user, account, (&public, &old_signature, &new_signature))?;
         let next = rewrapped(account, &public, wraps, self.signer_device())?;
         let version = head.key_version(&user.handle).saturating_add(1);
         let record = KeyRecord {
@@ -409,11 +395,39 @@ pub(super) const fn state_name(user: &User) -> &'static str {
     }
 }
 
+/// Whether the old and the new keyset have both signed that one follows the other.
+fn succeeds(
+    head: &Tenant,
+    user: &User,
+    account: &Account,
+    (public, old_signature, new_signature): (&PublicKeyset, &[u8; 64], &[u8; 64]),
+) -> Result<(), Refusal> {
+    let statement = Succession {
+        tenant: *head.secrets.id().as_bytes(),
+        subject: user.handle,
+        old: Fingerprint::from_bytes(account.fingerprint),
+        new: public.fingerprint(),
+        evidence: [0; 32],
+    }
+    .statement();
+    let old = PublicKeyset::decode(&account.public).map_err(|_keyset| Refusal::Internal)?;
+    let signed = |keyset: &PublicKeyset, signature: &[u8; 64]| {
+        keyset
+            .verifying_key()
+            .is_ok_and(|key| key.verifies(&statement, signature))
+    };
+    if signed(&old, old_signature) && signed(public, new_signature) {
+        Ok(())
+    } else {
+        Err(Refusal::Unauthorized)
+    }
+}
+
 /// The account with its next keyset, whose seed every other device finds wrapped to itself.
 fn rewrapped(
     account: &Account,
     public: &PublicKeyset,
-    mut wraps: Vec<([u8; 32], Box<[u8]>)>,
+    mut wraps: Vec<DeviceWrap>,
     own: [u8; 32],
 ) -> Result<Account, Refusal> {
     let mut next = account.clone();
@@ -438,15 +452,13 @@ fn rewrapped(
     }
 }
 
-fn read_wraps(
-    elements: Vec<chancery_json::Element>,
-) -> Result<Vec<([u8; 32], Box<[u8]>)>, Refusal> {
+fn read_wraps(elements: Vec<chancery_json::Element>) -> Result<Vec<DeviceWrap>, Refusal> {
     elements
         .into_iter()
         .map(|element| {
             let mut fields = element.into_fields()?;
             let device = hash_member(&mut fields, "device")?;
-            let wrap = wrap_member(fields.take_str("wrap")?)?;
+            let wrap = wrap_member(&fields.take_str("wrap")?)?;
             fields.finish()?;
             Ok((device, wrap))
         })
@@ -469,8 +481,8 @@ fn signature_member(fields: &mut Fields, name: &'static str) -> Result<[u8; 64],
         .ok_or(Refusal::Malformed { member: name })
 }
 
-fn wrap_member(text: alloc::string::String) -> Result<Box<[u8]>, Refusal> {
-    Base64::decode_vec(&text)
+fn wrap_member(text: &str) -> Result<Box<[u8]>, Refusal> {
+    Base64::decode_vec(text)
         .ok()
         .filter(|bytes| Wrap::decode(bytes).is_ok())
         .map(Vec::into_boxed_slice)
