@@ -1,5 +1,7 @@
 //! One act: what it commits to, what its document is, and what it does to what is known.
 
+use alloc::vec::Vec;
+
 use chancery_authority::OnDelete;
 use chancery_directory::record::tenant_handle;
 use chancery_directory::{
@@ -9,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::audit::{Act, Actor, Audit, Step};
 use crate::finding::Fault;
-use crate::paper::{self, Form, Paper};
-use crate::world::{Approval, Credential, Grant, Group};
+use crate::paper::{self, CredentialTerms, Device, Form, Paper};
+use crate::world::{Approval, Approved, Credential, Grant, Group};
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
@@ -109,24 +111,57 @@ impl Audit {
     }
 
     /// Makes what the act says true. It was checked, and what is wrong was found; what follows is judged
-    /// by what the log says, not by what it should have said.
-    pub(crate) fn apply(&mut self, act: &Act, paper: Paper) {
+    /// by what the log says, not by what it should have said. Gives the devices that count once the act's
+    /// keys have been checked.
+    pub(crate) fn apply(&mut self, act: &Act, paper: Paper) -> Option<Vec<Device>> {
         for step in &act.steps {
             self.apply_step(act, step, &paper);
         }
-        let Some(principal) = self.principal(act) else {
-            return self.apply_paper(act, paper);
-        };
-        match paper {
-            Paper::User(document) => self.describe_user(act, &principal, document.keys()),
-            Paper::Group(document) => {
+        match (paper, self.principal(act)) {
+            (Paper::User(document), Some(user)) => {
+                self.describe_user(act, &user, document.keys());
+            }
+            (Paper::Group(document), Some(group)) => {
                 let name = document.keys().display_name.as_str().into();
-                if let Some(group) = self.world.groups.get_mut(&principal) {
+                if let Some(group) = self.world.groups.get_mut(&group) {
                     group.name = Some(name);
                 }
             }
-            other => self.apply_paper(act, other),
+            (Paper::Devices(devices), _) => return Some(devices),
+            (other, _) => self.apply_paper(act, other),
         }
+        None
+    }
+
+    /// What the admins approved is what waited.
+    fn approve(&mut self, act: &Act, what: Approved) {
+        let Some(step) = act.find(EntryType::ApprovalGiven).copied() else {
+            return;
+        };
+        let subject = step.entry.subject;
+        let waited = match what {
+            Approved::Held => self.world.held.contains_key(&subject),
+            Approved::Plan(hash) => hash == self.world.plan,
+            Approved::Dropped => {
+                self.world.plan = self.no_plan();
+                true
+            }
+            Approved::Other => true,
+        };
+        if !waited {
+            self.find(step.entry.index, Fault::ApprovalOther);
+        }
+        let approval = Approval { what, spent: false };
+        self.world.approvals.insert(subject, approval);
+    }
+
+    /// The chain of a plan without intents: `H("chancery/plan/v1" || tenant)`.
+    pub(crate) fn no_plan(&self) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(b"chancery/plan/v1")
+            .chain_update(self.audited.tenant.0)
+            .finalize()
+            .into()
     }
 
     fn apply_step(&mut self, act: &Act, step: &Step, paper: &Paper) {
@@ -163,31 +198,29 @@ impl Audit {
                     self.grant(&step, *delegation);
                 }
             }
-            Paper::Credential(scopes) => {
+            Paper::Credential(terms) => {
                 if let Some(step) = act.find(EntryType::TokenIssued).copied() {
-                    self.issue(&step, scopes);
+                    self.issue(&step, &terms);
                 }
             }
-            Paper::Approval(what) => {
-                if let Some(step) = act.find(EntryType::ApprovalGiven) {
-                    let approval = Approval { what, spent: false };
-                    self.world.approvals.insert(step.entry.subject, approval);
+            Paper::Approval(what) => self.approve(act, what),
+            Paper::Held(change) => {
+                if let Some(step) = act.find(EntryType::ActHeld) {
+                    self.world.held.insert(step.entry.subject, change);
                 }
             }
             Paper::Admins(change) => self.world.authority = Some(change.authority().clone()),
-            Paper::Policy(keys) => self.world.issuer_keys.extend(keys),
-            Paper::Devices(devices) => {
-                let user = act
-                    .find(EntryType::DeviceChanged)
-                    .and_then(|step| self.world.users.get_mut(&step.entry.subject));
-                if let Some(user) = user {
-                    user.devices = devices
-                        .into_iter()
-                        .map(|device| (device.fingerprint, device.signing))
-                        .collect();
+            Paper::Policy(policy) => {
+                self.world.issuer_keys.extend(policy.thumbprints);
+                if policy.ends_plan {
+                    self.world.plan = self.no_plan();
                 }
             }
-            Paper::User(_) | Paper::Group(_) | Paper::Intent | Paper::None => {}
+            Paper::Intent => {
+                let document: [u8; 32] = Sha256::digest(&act.exhibit.document).into();
+                self.world.plan = plan_next(&self.world.plan, &document);
+            }
+            Paper::Devices(_) | Paper::User(_) | Paper::Group(_) | Paper::None => {}
         }
     }
 
@@ -199,6 +232,7 @@ impl Audit {
         if !ours {
             self.find(act.first(), Fault::GenesisInvalid);
         }
+        self.world.plan = self.no_plan();
         self.world.genesis_hash = *genesis.hash();
         self.world.authority = Some(genesis.authority());
         self.world.provider.clone_from(&genesis.genesis().idp);
@@ -224,7 +258,14 @@ impl Audit {
             .insert(step.entry.subject, Grant { paper });
     }
 
-    fn issue(&mut self, step: &Step, scopes: chancery_authority::ScopeSet) {
+    fn issue(&mut self, step: &Step, terms: &CredentialTerms) {
+        let scopes = terms.scopes;
+        if let Some((replaced, until_ms)) = terms.replaces
+            && let Some(replaced) = self.world.credentials.get_mut(&replaced)
+        {
+            let ends = &mut replaced.validity.not_after_ms;
+            *ends = until_ms.min(*ends);
+        }
         let entry = &step.entry;
         let Ok(validity) = Validity::from_object_commit(&entry.object_commit) else {
             return self.find(entry.index, Fault::ValidityMismatch);
@@ -334,6 +375,16 @@ impl Audit {
     }
 }
 
+/// `plan_i = H(0x28 || plan_(i-1) || H(document of intent i))`.
+fn plan_next(plan: &[u8; 32], document: &[u8; 32]) -> [u8; 32] {
+    Sha256::new()
+        .chain_update([0x28])
+        .chain_update(plan)
+        .chain_update(document)
+        .finalize()
+        .into()
+}
+
 /// Where the object is the document, it is this document.
 fn object_holds(step: &Step, exhibit: &Exhibit) -> bool {
     let entry = &step.entry;
@@ -341,6 +392,7 @@ fn object_holds(step: &Step, exhibit: &Exhibit) -> bool {
         EntryType::DeviceChanged
         | EntryType::ApprovalGiven
         | EntryType::IntentRecorded
+        | EntryType::ActHeld
         | EntryType::PolicyChanged => {
             let opening = exhibit.secret.opening(Opens::Object(&entry.subject));
             let document: [u8; 32] = Sha256::digest(&exhibit.document).into();

@@ -291,8 +291,11 @@ impl Audit {
         if self.findings.count() > before {
             self.call_ghosts(&act.steps);
         }
-        self.apply(&act, paper);
+        let devices = self.apply(&act, paper);
         self.check_keys(&act);
+        if let Some(devices) = devices {
+            self.check_devices(&act, &devices);
+        }
         self.check_names(&act);
         self.check_groups(&act);
     }

@@ -13,7 +13,7 @@ use chancery_scim::Identifier;
 use crate::audit::{Act, Actor, Audit, Step};
 use crate::finding::{Breach, Fault};
 use crate::paper::Paper;
-use crate::world::Approved;
+use crate::world::{Approved, HeldChange};
 
 /// What an act needs from its delegation.
 #[derive(Debug, Default)]
@@ -60,7 +60,8 @@ impl Audit {
             Origin::Admins => self.check_admins(act),
             Origin::Member => self.check_member(act),
             Origin::Claim | Origin::ConfirmedClaim => {
-                if act.find(EntryType::KeyConfirmed).is_none() {
+                let claims = [EntryType::KeyConfirmed, EntryType::DeviceChanged];
+                if claims.iter().all(|kind| act.find(*kind).is_none()) {
                     self.find(act.first(), Fault::OriginMismatch);
                 }
             }
@@ -114,15 +115,23 @@ impl Audit {
         if spent && what == Approved::Held {
             self.find(act.first(), Fault::ApprovalSpent);
         }
+        let held = self.world.held.get(&handle);
+        if held.is_some_and(|held| !act.details.groups.iter().all(|delta| waited(held, delta))) {
+            self.find(act.first(), Fault::ApprovalOther);
+        }
         Some(what)
     }
 
     /// A credential that was alive, under a delegation that covers every part of the act.
     fn check_credential(&mut self, act: &Act, paper: &Paper, approved: Option<Approved>) {
         let index = act.first();
-        let needs = self.needs(act, paper);
+        let mut needs = self.needs(act, paper);
+        if matches!(approved, Some(Approved::Plan(_))) {
+            // Admins signed that whoever the plan leaves unmatched is suspended.
+            needs.scopes.remove(&Scope::UsersSuspend);
+        }
         // What admins approved after it was asked for may outlive the credential that asked.
-        let waited = matches!(approved, Some(Approved::Held | Approved::Plan));
+        let waited = matches!(approved, Some(Approved::Held | Approved::Plan(_)));
         match self.world.credentials.get(&act.details.credential) {
             None => self.find(index, Fault::CredentialUnknown),
             Some(credential) => {
@@ -166,7 +175,8 @@ impl Audit {
         let mut needs = Needs::default();
         let leaving = self.leaving(act);
         for step in &act.steps {
-            needs.acts |= step.entry.kind != EntryType::IntentRecorded;
+            let records = [EntryType::IntentRecorded, EntryType::ActHeld];
+            needs.acts |= !records.contains(&step.entry.kind);
             self.need_of_user(act, step, &leaving, &mut needs);
             self.need_of_group(act, step, &leaving, &mut needs);
         }
@@ -264,6 +274,13 @@ impl Audit {
     }
 }
 
+/// Whether a change of a group is what was held, or what is left of it.
+fn waited(held: &HeldChange, delta: &GroupDelta) -> bool {
+    delta.group == held.group
+        && delta.added.iter().all(|one| held.added.contains(one))
+        && delta.removed.iter().all(|one| held.removed.contains(one))
+}
+
 /// Whether this actor acts on what this origin rests on.
 const fn goes_with(step: &Step, origin: Origin) -> bool {
     match (step.actor, origin) {
@@ -283,6 +300,7 @@ fn breaches(
     approved: Option<Approved>,
 ) -> Vec<Breach> {
     let mut found = Vec::new();
+    let planned = matches!(approved, Some(Approved::Plan(_)));
     let domains: Vec<&str> = needs
         .identifiers
         .iter()
@@ -313,7 +331,7 @@ fn breaches(
     {
         found.push(Breach::Scope(scope));
     }
-    if paper.delegation().mode == Mode::Plan && needs.acts && approved != Some(Approved::Plan) {
+    if paper.delegation().mode == Mode::Plan && needs.acts && !planned {
         found.push(Breach::OnlyPlans);
     }
     for account in &needs.accounts {

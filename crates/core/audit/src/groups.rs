@@ -57,7 +57,8 @@ impl Audit {
                     SubjectState::Provisioned | SubjectState::Confirmed
                 )
             });
-            impossible |= !(active && self.is_user(member) && self.join(&group, *member));
+            let joined = self.is_user(member) && self.join(&group, *member);
+            impossible |= !(active && joined);
         }
         if impossible {
             self.find(step.entry.index, Fault::DeltaImpossible { group });

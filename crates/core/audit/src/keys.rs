@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::audit::{Act, Actor, Audit, Step};
 use crate::finding::{ActFault, Fault, KeyFault};
-use crate::paper::canonical_user_name;
+use crate::paper::{Device, canonical_user_name};
 use crate::world::PublicHalves;
 
 /// Bounds on the request of a rotation or an import.
@@ -65,7 +65,9 @@ impl Audit {
         }
         let from_member = entry.kind == EntryType::KeyConfirmed
             || (entry.kind == EntryType::KeyRotated && step.actor == Actor::Itself);
-        let source = if from_member {
+        // A member who is imported has had a key of the own from the beginning.
+        let imported = act.has(EntryType::KeyConfirmed, &entry.subject);
+        let source = if from_member || imported {
             KeySource::UserDevice
         } else {
             KeySource::Enclave
@@ -125,11 +127,7 @@ impl Audit {
     fn claim(&mut self, act: &Act, step: &Step, halves: &PublicHalves) -> Result<(), KeyFault> {
         let handle = step.entry.subject;
         let evidence = ClaimEvidence::parse(&act.exhibit.evidence).map_err(KeyFault::Claim)?;
-        let context = ClaimContext {
-            deployment: self.audited.deployment,
-            tenant: self.audited.tenant.0,
-            genesis: self.world.genesis_hash,
-        };
+        let context = self.context();
         let request = evidence.request();
         if request.account.kem().as_slice() != halves.kem
             || request.account.signing().as_slice() != halves.signing
@@ -162,6 +160,64 @@ impl Audit {
             user.devices = [(*device.fingerprint().as_bytes(), *device.signing())].into();
         }
         Ok(())
+    }
+
+    /// The devices that speak for a member from here on, and whether a claim binds the first of them.
+    pub(crate) fn check_devices(&mut self, act: &Act, devices: &[Device]) {
+        let Some(step) = act.find(EntryType::DeviceChanged).copied() else {
+            return;
+        };
+        let handle = step.entry.subject;
+        let claims = matches!(act.details.origin, Origin::Claim | Origin::ConfirmedClaim);
+        if claims && !self.claim_binds(act, &step, devices) {
+            self.find(step.entry.index, Fault::DeviceUnbound);
+        }
+        if let Some(user) = self.world.users.get_mut(&handle) {
+            let known = devices.iter().map(|one| (one.fingerprint, one.signing));
+            user.devices = known.collect();
+        }
+    }
+
+    /// Whether the claim in an act is of the account as it is now, and for exactly these devices. A claim that
+    /// confirms a key was checked with that key; one that does not is of an imported account.
+    fn claim_binds(&mut self, act: &Act, step: &Step, devices: &[Device]) -> bool {
+        let Ok(evidence) = ClaimEvidence::parse(&act.exhibit.evidence) else {
+            return false;
+        };
+        let (request, handle) = (evidence.request(), step.entry.subject);
+        let account = self.world.users.get(&handle).map(|user| user.fingerprint);
+        let device = request.device.fingerprint();
+        let bound = account == Some(*request.account.fingerprint().as_bytes())
+            && devices
+                .iter()
+                .all(|one| one.fingerprint == *device.as_bytes())
+            && request.check(&self.context()).is_ok();
+        if act.has(EntryType::KeyConfirmed, &handle) {
+            return bound;
+        }
+        if let Some(user) = self.world.users.get_mut(&handle) {
+            user.claim = user.claim.or(Some(request.claim));
+        }
+        match evidence.proof() {
+            ClaimProof::IdToken { .. } => {
+                bound
+                    && self
+                        .claim_by_token(&evidence, &self.context(), step)
+                        .is_ok()
+            }
+            ClaimProof::Confirmation { act: paper, body } => {
+                self.confirmation(act, &handle, paper, body);
+                bound
+            }
+        }
+    }
+
+    fn context(&self) -> ClaimContext {
+        ClaimContext {
+            deployment: self.audited.deployment,
+            tenant: self.audited.tenant.0,
+            genesis: self.world.genesis_hash,
+        }
     }
 
     fn claim_by_token(

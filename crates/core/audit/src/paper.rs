@@ -1,5 +1,6 @@
 //! The documents of acts, read by what their entries say they are.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -8,14 +9,14 @@ use chancery_authority::{
     ADMINS_PAYLOAD_TYPE, AdminChange, Delegation, Genesis, Scope, ScopeSet, TenantAuthority,
     VerifiedAdminChange, VerifiedDelegation, VerifiedGenesis,
 };
-use chancery_directory::EntryType;
+use chancery_directory::{EntryType, Handle};
 use chancery_dsse::Envelope;
 use chancery_json::{Fields, Limits, Value};
 use chancery_keyset::PublicKeyset;
 use chancery_scim::{FoldedName, GroupDocument, UserDocument};
 
 use crate::finding::Fault;
-use crate::world::Approved;
+use crate::world::{Approved, HeldChange};
 
 /// Bounds on a document that is not SCIM.
 const LIMITS: Limits = Limits {
@@ -31,6 +32,22 @@ pub(crate) struct Device {
     pub(crate) signing: [u8; 32],
 }
 
+/// What a credential may do, and which one it replaces from when on.
+#[derive(Debug)]
+pub(crate) struct CredentialTerms {
+    pub(crate) scopes: ScopeSet,
+    pub(crate) replaces: Option<(Handle, u64)>,
+}
+
+/// What a change of policy says that an audit follows.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    /// Keys of the identity provider that count from here on.
+    pub(crate) thumbprints: Vec<[u8; 32]>,
+    /// Whether a signed plan has been carried out.
+    pub(crate) ends_plan: bool,
+}
+
 /// A document that was read.
 #[derive(Debug)]
 pub(crate) enum Paper {
@@ -40,10 +57,10 @@ pub(crate) enum Paper {
     Genesis(alloc::boxed::Box<VerifiedGenesis>),
     Delegation(alloc::boxed::Box<VerifiedDelegation>),
     Admins(alloc::boxed::Box<VerifiedAdminChange>),
-    Credential(ScopeSet),
+    Credential(CredentialTerms),
     Approval(Approved),
-    /// Keys of the identity provider that count from here on.
-    Policy(Vec<[u8; 32]>),
+    Held(HeldChange),
+    Policy(Policy),
     Devices(Vec<Device>),
     /// Whatever automation asked for.
     Intent,
@@ -58,6 +75,7 @@ pub(crate) enum Form {
     Delegation,
     Credential,
     Approval,
+    Held,
     Policy,
     Devices,
     Intent,
@@ -77,6 +95,7 @@ impl Form {
             T::PolicyChanged => Self::Policy,
             T::DeviceChanged => Self::Devices,
             T::IntentRecorded => Self::Intent,
+            T::ActHeld => Self::Held,
             T::UserProvisioned
             | T::KeyConfirmed
             | T::KeyRotated
@@ -139,6 +158,7 @@ pub(crate) fn read(
         }
         Form::Credential => credential(bytes).ok_or(Fault::DocumentMalformed),
         Form::Approval => approval(bytes).ok_or(Fault::DocumentMalformed),
+        Form::Held => held(bytes).ok_or(Fault::DocumentMalformed),
         Form::Policy => policy(bytes, authority),
         Form::Devices => devices(bytes),
         Form::Intent => Ok(Paper::Intent),
@@ -150,7 +170,17 @@ fn credential(bytes: &[u8]) -> Option<Paper> {
     let mut fields = Fields::parse(bytes, &LIMITS).ok()?;
     let names = fields.take_strings("scopes").ok()?;
     let scopes: Option<ScopeSet> = names.iter().map(|name| Scope::parse(name)).collect();
-    scopes.map(Paper::Credential)
+    let replaces = match fields.take_optional("replaces") {
+        Some(handle) => {
+            let handle = Handle(hex32(&handle.into_str().ok()?)?);
+            Some((handle, fields.take_u64("replaced_until_ms").ok()?))
+        }
+        None => None,
+    };
+    Some(Paper::Credential(CredentialTerms {
+        scopes: scopes?,
+        replaces,
+    }))
 }
 
 fn approval(bytes: &[u8]) -> Option<Paper> {
@@ -158,12 +188,28 @@ fn approval(bytes: &[u8]) -> Option<Paper> {
     let object = value.as_object()?;
     let what = if object.get("held").is_some() {
         Approved::Held
-    } else if object.get("hash").is_some() {
-        Approved::Plan
+    } else if let Some(hash) = object.get("hash") {
+        Approved::Plan(hash.as_str().and_then(hex32)?)
+    } else if object.get("dropped").is_some() {
+        Approved::Dropped
     } else {
         Approved::Other
     };
     Some(Paper::Approval(what))
+}
+
+fn held(bytes: &[u8]) -> Option<Paper> {
+    let mut fields = Fields::parse(bytes, &LIMITS).ok()?;
+    let group = Handle(hex32(&fields.take_str("group").ok()?)?);
+    let mut handles = |name| -> Option<BTreeSet<Handle>> {
+        let listed = fields.take_strings(name).ok()?;
+        listed.iter().map(|text| hex32(text).map(Handle)).collect()
+    };
+    Some(Paper::Held(HeldChange {
+        group,
+        added: handles("added")?,
+        removed: handles("removed")?,
+    }))
 }
 
 /// A signed change of admins, or any JSON, of which keys of the identity provider are taken.
@@ -177,16 +223,20 @@ fn policy(bytes: &[u8], authority: Option<&TenantAuthority>) -> Result<Paper, Fa
         return Ok(Paper::Admins(change.into()));
     }
     let value = Value::parse(bytes, &LIMITS).map_err(|_form| Fault::DocumentMalformed)?;
-    let listed = value
-        .as_object()
-        .and_then(|object| object.get("thumbprints"))
+    let member = |name| value.as_object().and_then(|object| object.get(name));
+    let listed = member("thumbprints")
         .and_then(Value::as_array)
         .unwrap_or_default();
+    let ends_plan = member("plan").is_some();
     let keys: Option<Vec<[u8; 32]>> = listed
         .iter()
         .map(|text| hex32(text.as_str().unwrap_or_default()))
         .collect();
-    keys.map(Paper::Policy).ok_or(Fault::DocumentMalformed)
+    let thumbprints = keys.ok_or(Fault::DocumentMalformed)?;
+    Ok(Paper::Policy(Policy {
+        thumbprints,
+        ends_plan,
+    }))
 }
 
 fn devices(bytes: &[u8]) -> Result<Paper, Fault> {

@@ -291,7 +291,9 @@ pub(crate) const fn covers(act: ActName, kind: EntryType) -> bool {
                 | T::GroupMemberChanged
                 | T::GroupEpochStarted
         ),
-        A::DeviceAdd | A::DeviceRevoke => matches!(kind, T::DeviceChanged),
+        A::DeviceAdd | A::DeviceRevoke => {
+            matches!(kind, T::DeviceChanged | T::GroupEpochStarted)
+        }
         A::TenantImport => matches!(kind, T::UserProvisioned | T::KeyConfirmed | T::KeyDestroyed),
         A::TenantExport => matches!(kind, T::TenantFrozen),
         A::PlanApply | A::PlanDrop => {

@@ -28,10 +28,20 @@ pub(crate) struct Credential {
 pub(crate) enum Approved {
     /// One held change of a sensitive group.
     Held,
-    /// A plan.
-    Plan,
+    /// The plan with this chain of intents.
+    Plan([u8; 32]),
+    /// That a plan comes to nothing.
+    Dropped,
     /// A burst, or something that no act needs to name.
     Other,
+}
+
+/// A change of a sensitive group that waits for an approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeldChange {
+    pub(crate) group: Handle,
+    pub(crate) added: BTreeSet<Handle>,
+    pub(crate) removed: BTreeSet<Handle>,
 }
 
 #[derive(Debug)]
@@ -99,7 +109,10 @@ pub(crate) struct World {
     pub(crate) serial: u64,
     pub(crate) credentials: BTreeMap<Handle, Credential>,
     pub(crate) approvals: BTreeMap<Handle, Approval>,
+    pub(crate) held: BTreeMap<Handle, HeldChange>,
     pub(crate) windows: BTreeSet<Handle>,
+    /// The chain of the intents of the open plan.
+    pub(crate) plan: [u8; 32],
     /// Which signed act used which sequence number of which key.
     pub(crate) sequences: BTreeMap<(KeyId, u64), Digest>,
     pub(crate) users: BTreeMap<Handle, User>,
