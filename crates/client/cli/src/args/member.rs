@@ -29,6 +29,9 @@ pub struct ClaimArgs {
     /// Believe the genesis that the service shows, because nobody can say which is the right one
     #[arg(long, conflicts_with = "genesis_hash")]
     pub dangerous_trust_first_use: bool,
+    /// The account's own keys, where an admin imported the account with them (a keyset's key file)
+    #[arg(long, value_name = "FILE")]
+    pub account_key: Option<PathBuf>,
     /// How the member calls this device
     #[arg(long, value_name = "NAME", default_value = "first device")]
     pub device_name: String,

@@ -68,6 +68,9 @@ pub(crate) async fn run<S: AnchorSource, I: SignIn>(
     watch.lap("papers");
     let membership = membership(genesis, claim, kept, &home)?;
     let repeated = home.has_account();
+    if let Some(path) = &args.account_key {
+        home.take_account(path)?;
+    }
     let keys = Keys {
         device: home.device_or_new(&mut OsEntropy)?,
         account: home.account_or_new(&mut OsEntropy)?,
@@ -82,19 +85,21 @@ pub(crate) async fn run<S: AnchorSource, I: SignIn>(
         membership,
         keys,
     };
-    let mut confirmed = None;
+    let mut known = None;
     if repeated {
-        confirmed = member.already_claimed().await?;
+        known = member.already_claimed().await?;
         watch.lap("lookup");
     }
-    if confirmed.is_none() {
+    let confirmed = if let Some(known) = known {
+        known
+    } else {
         let claimed = member.claim(args, &mut link, genesis, sign_in, &mut watch);
         let answered = claimed.await?;
         note("Looking the account up in the log …");
-        confirmed = Some(member.proved(&answered).await?);
+        let proved = member.proved(&answered).await?;
         watch.lap("lookup");
-    }
-    let confirmed = confirmed.ok_or(MemberError::ClaimRefused)?;
+        proved
+    };
     Ok(claimed(&confirmed, &member, &pin, &watch))
 }
 
@@ -252,7 +257,8 @@ impl<S: AnchorSource> Member<'_, S> {
         }
     }
 
-    /// The person's ID token for this request; none if an admin confirms instead.
+    /// The person's ID token for this request; none if an admin confirms instead, or if the account came
+    /// with the keys that sign this claim.
     async fn id_token<I: SignIn>(
         &self,
         request: &ClaimRequest,
@@ -260,7 +266,7 @@ impl<S: AnchorSource> Member<'_, S> {
         args: &ClaimArgs,
         sign_in: &I,
     ) -> Result<Option<String>, CliError> {
-        let Some(provider) = provider else {
+        let Some(provider) = provider.filter(|_| args.account_key.is_none()) else {
             return Ok(None);
         };
         let nonce = request.nonce(&claim_context(&self.membership));

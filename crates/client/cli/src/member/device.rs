@@ -4,7 +4,7 @@
 //! them. The service carries the wrap and cannot open it.
 
 use chancery_authority::ActName;
-use chancery_json::Object;
+use chancery_json::{Object, Value};
 use chancery_keyset::{Fingerprint, Keyset, wrap};
 
 use super::OsEntropy;
@@ -106,17 +106,39 @@ pub(crate) async fn add<S: AnchorSource>(
         .with("device", base64(&request.keyset.encode()))
         .with("name", request.name.as_str())
         .with("wrap", base64(&wrapped.encode()));
-    let answer = session.act(ActName::DeviceAdd, body).await?;
-    if text(&answer, "id")? != introduction.device.to_string() {
-        return Err(CliError::AnswerUnexpected {
-            what: "another device than was sent",
-        });
-    }
+    let index = match session.act(ActName::DeviceAdd, body).await {
+        // An earlier run may have let it in without hearing so.
+        Err(CliError::Refused { status: 409, .. }) => {
+            is_in(&show(&mut session).await?, &introduction.device)?;
+            None
+        }
+        answer => Some(let_in(&answer?, &introduction.device)?),
+    };
     let paper = introduction
         .to_json()
         .ok_or(CliError::AnswerUnexpected { what: "handle" })?;
     write(&args.out, &paper, Privacy::Public, existing)?;
-    added(&request, &answer, args)
+    Ok(added(&request, index, args))
+}
+
+/// The log's entry about the device that was let in.
+fn let_in(answer: &Object, device: &Fingerprint) -> Result<u64, CliError> {
+    if text(answer, "id")? == device.to_string() {
+        index(answer)
+    } else {
+        Err(CliError::AnswerUnexpected {
+            what: "another device than was sent",
+        })
+    }
+}
+
+/// Refuses to introduce a device that is not in.
+fn is_in(account: &Account, device: &Fingerprint) -> Result<(), MemberError> {
+    if account.devices.iter().any(|entry| entry.id == *device) {
+        Ok(())
+    } else {
+        Err(MemberError::AccessRefused { what: "the device" })
+    }
 }
 
 /// This device first, then those whose keys it knows.
@@ -130,17 +152,17 @@ fn introduced_devices(home: &Home, device: &Keyset) -> Result<Vec<KnownDevice>, 
     Ok(devices)
 }
 
-fn added(
-    request: &DeviceRequest,
-    answer: &Object,
-    args: &DeviceAddArgs,
-) -> Result<Outcome, CliError> {
+fn added(request: &DeviceRequest, index: Option<u64>, args: &DeviceAddArgs) -> Outcome {
     let fingerprint = request.keyset.fingerprint().to_string();
-    let (index, file) = (index(answer)?, args.out.display().to_string());
+    let file = args.out.display().to_string();
+    let entry = index.map_or_else(
+        || "from an earlier run".to_owned(),
+        |index| index.to_string(),
+    );
     let rows = [
         ("device", printable(&request.name)),
         ("fingerprint", fingerprint.clone()),
-        ("log entry", index.to_string()),
+        ("log entry", entry),
     ];
     let text = format!(
         "The device is in.\n\n{}\n\nCompare the fingerprint with the one that the new device printed; \
@@ -152,9 +174,9 @@ fn added(
     let json = Object::new()
         .with("name", request.name.as_str())
         .with("fingerprint", fingerprint)
-        .with("index", index)
+        .with("index", index.map_or(Value::Null, Value::from))
         .with("file", file);
-    Ok(Outcome::done(text, json))
+    Outcome::done(text, json)
 }
 
 /// Runs `device accept`.

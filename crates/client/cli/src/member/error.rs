@@ -59,8 +59,11 @@ pub enum MemberError {
     },
     /// The service names another identity provider than the genesis.
     ProviderDiffers,
-    /// The claim is refused; the service never says why.
-    ClaimRefused,
+    /// The claim is refused.
+    ClaimRefused {
+        /// The service's words, which are the same whatever is wrong with the account or the sign-in.
+        problem: String,
+    },
     /// The proof of a key does not verify.
     ProofRefused {
         /// The check that failed.
@@ -153,7 +156,7 @@ impl MemberError {
                 "compare the fingerprint on that device and pass it with --device, or take the device \
                  out with `device revoke`"
             }
-            Self::ClaimRefused => {
+            Self::ClaimRefused { .. } => {
                 "ask your admin: the account may be unknown, suspended or claimed already, or you \
                  signed in as somebody else"
             }
@@ -174,7 +177,8 @@ impl MemberError {
                 "run the same command again; nothing was claimed"
             }
             Self::AccessRefused { .. } => {
-                "ask your admin whether you are a member and your account is claimed and active"
+                "ask your admin whether you are a member, your account is claimed and active, and this \
+                 device is still in"
             }
             Self::PaperOfAnother { .. } | Self::WrapRefused { .. } | Self::Keyset(_) => {
                 return None;
@@ -212,7 +216,7 @@ impl fmt::Display for MemberError {
             Self::ProviderDiffers => {
                 f.write_str("the service names another identity provider than the genesis")
             }
-            Self::ClaimRefused => f.write_str("the claim is refused"),
+            Self::ClaimRefused { problem } => write!(f, "the claim is refused: {problem}"),
             Self::ProofRefused { check, reason } => {
                 write!(f, "the proof of the key does not hold: {check}: {reason}")
             }

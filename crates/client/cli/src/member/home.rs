@@ -142,6 +142,19 @@ impl Home {
         self.keyset_or_new(ACCOUNT_FILE, entropy)
     }
 
+    /// Takes the account's keyset from a key file that was made elsewhere.
+    pub(crate) fn take_account(&self, path: &Path) -> Result<(), CliError> {
+        let keyset = read_keyset(path)?;
+        match self.keyset(ACCOUNT_FILE)? {
+            None => self.store_keyset(&self.folder.join(ACCOUNT_FILE), &keyset, Existing::Keep),
+            Some(kept) if kept.public() == keyset.public() => Ok(()),
+            Some(_) => Err(MemberError::HomeOfAnother {
+                path: self.folder.clone(),
+            }
+            .into()),
+        }
+    }
+
     /// The keyset that is to replace the account's, made and written down if there is none.
     pub(crate) fn next_account_or_new(
         &self,
@@ -273,11 +286,7 @@ impl Home {
         if path.symlink_metadata().is_err() {
             return Ok(None);
         }
-        let text = read_secret(&path)?;
-        let keyset = KeyFile::from_json(&text)
-            .ok()
-            .and_then(KeyFile::into_keyset);
-        keyset.map(Some).ok_or_else(|| broken(&path))
+        read_keyset(&path).map(Some)
     }
 
     fn keyset_or_new(&self, name: &str, entropy: &mut dyn Entropy) -> Result<Keyset, CliError> {
@@ -340,6 +349,14 @@ fn parse_devices(text: &[u8]) -> Option<Vec<KnownDevice>> {
     let devices = read_devices(fields.take_array("devices").ok()?)?;
     fields.finish().ok()?;
     (version == FILE_VERSION).then_some(devices)
+}
+
+fn read_keyset(path: &Path) -> Result<Keyset, CliError> {
+    let text = read_secret(path)?;
+    let keyset = KeyFile::from_json(&text)
+        .ok()
+        .and_then(KeyFile::into_keyset);
+    keyset.ok_or_else(|| broken(path))
 }
 
 /// A list of devices, as the home and the papers between devices write it.

@@ -154,7 +154,11 @@ pub(super) async fn until_confirmed<S: AnchorSource>(
 
 fn read_answer(response: &Response) -> Result<Answered, CliError> {
     let told = match answer(response) {
-        Err(CliError::Refused { status: 403, .. }) => return Err(MemberError::ClaimRefused.into()),
+        Err(CliError::Refused {
+            status: 403,
+            problem,
+            ..
+        }) => return Err(MemberError::ClaimRefused { problem }.into()),
         other => other?,
     };
     read_told(&told)

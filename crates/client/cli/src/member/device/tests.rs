@@ -219,6 +219,29 @@ fn joins_only_the_account_that_it_was_introduced_to() {
 }
 
 #[test]
+fn introduces_only_a_device_that_is_in() {
+    let (account, device) = (keyset(), keyset());
+    let id = device.public().fingerprint();
+    let answer = Object::new()
+        .with("id", id.to_string())
+        .with("index", 9_u64);
+    assert_eq!(let_in(&answer, &id).unwrap(), 9);
+    let other = account.public().fingerprint();
+    assert!(matches!(
+        let_in(&answer, &other),
+        Err(CliError::AnswerUnexpected {
+            what: "another device than was sent"
+        })
+    ));
+    let shown = shown(account.public(), device.public(), account.seed().expose());
+    assert!(is_in(&shown, &id).is_ok());
+    assert!(matches!(
+        is_in(&shown, &other),
+        Err(MemberError::AccessRefused { what: "the device" })
+    ));
+}
+
+#[test]
 fn introduces_itself_and_the_devices_that_it_knows() {
     let folder = Folder::new();
     let home = Home::open(&folder.path("home")).unwrap();

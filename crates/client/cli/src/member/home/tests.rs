@@ -191,3 +191,27 @@ fn stores_group_keys_by_group_and_epoch() {
     assert!(path.ends_with(format!("groups/{}-3.key", "09".repeat(32))));
     assert_eq!(home.store_group_key(&[9; 32], 3, &key).unwrap(), path);
 }
+
+#[test]
+fn takes_an_accounts_keys_that_were_made_elsewhere_once() {
+    let folder = Folder::new();
+    let home = home(&folder);
+    let elsewhere = [folder.path("one.key"), folder.path("two.key")];
+    for path in &elsewhere {
+        crate::create_recovery_key(path).unwrap();
+    }
+    home.take_account(&elsewhere[0]).unwrap();
+    home.take_account(&elsewhere[0]).unwrap();
+    let taken = read_keyset(&elsewhere[0]).unwrap();
+    assert_eq!(home.account().unwrap().public(), taken.public());
+    assert!(matches!(
+        home.take_account(&elsewhere[1]),
+        Err(CliError::Member(error)) if matches!(*error, MemberError::HomeOfAnother { .. })
+    ));
+    let signing = folder.path("signing.key");
+    crate::create_signing_key(&signing).unwrap();
+    assert!(matches!(
+        home.take_account(&signing),
+        Err(CliError::Member(error)) if matches!(*error, MemberError::HomeBroken { .. })
+    ));
+}
