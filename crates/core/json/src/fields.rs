@@ -58,6 +58,12 @@ impl Fields {
         })
     }
 
+    /// Whether a member is there that was not taken.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.object.get(name).is_some()
+    }
+
     /// Takes a string.
     ///
     /// # Errors

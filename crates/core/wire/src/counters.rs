@@ -127,4 +127,5 @@ counters! {
     cpu_us: "runtime_cpu_seconds", Counter, Microseconds, "CPU time of the runtime process.";
     resident_bytes: "runtime_resident_bytes", Gauge, Bytes, "Resident memory of the runtime process.";
     uptime_us: "runtime_uptime_seconds", Gauge, Microseconds, "Time since the runtime started.";
+    acts_braked: "acts_braked", Counter, None, "Acts stopped by a tenant's limit of suspensions, deletions, grants or emptied groups.";
 }

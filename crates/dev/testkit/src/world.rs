@@ -368,9 +368,33 @@ impl World {
         self.sequence
     }
 
+    /// The tenant's admin key.
+    #[must_use]
+    pub fn admin_key(&self) -> SigningKey {
+        SigningKey::from_seed(self.admin_seed)
+    }
+
+    /// Signs as the holder of another key from here on.
+    pub fn sign_as(&mut self, seed: [u8; 32]) {
+        self.admin_seed = seed;
+        self.admin = SigningKey::from_seed(seed);
+    }
+
     /// Signs an act with the tenant's admin key.
     #[must_use]
     pub fn sign(&self, name: ActName, body: &[u8], sequence: u64) -> Envelope {
+        self.sign_with(&self.admin, name, body, sequence)
+    }
+
+    /// Signs an act with any key.
+    #[must_use]
+    pub fn sign_with(
+        &self,
+        key: &SigningKey,
+        name: ActName,
+        body: &[u8],
+        sequence: u64,
+    ) -> Envelope {
         let act = SignedAct {
             deployment: DeploymentId::from_bytes(DEPLOYMENT),
             tenant: self.tenant,
@@ -380,7 +404,7 @@ impl World {
             body_sha256: Sha256::digest(body).into(),
             exporter: EXPORTER,
         };
-        act.sign(&[&self.admin]).expect("act")
+        act.sign(&[key]).expect("act")
     }
 
     /// Sends a signed act as it is.

@@ -14,6 +14,7 @@ use chancery_sealing::Key;
 
 use crate::claim::NewClaim;
 use crate::custody::GroupEpoch;
+use crate::governance::BurstKind;
 use crate::id::ResourceId;
 use crate::journal::StreamBytes;
 use crate::prepare::{NewGroup, NewUser};
@@ -185,18 +186,20 @@ pub enum Answer {
         credential: Arc<Credential>,
         /// The token, to be delivered once.
         token: Secret,
+        /// The credential that it takes over from, if any.
+        replaces: Option<Arc<Credential>>,
         /// Index of the entry.
         index: u64,
     },
-    /// A delegation was granted or ended, or a credential ended.
+    /// Something that admins signed was done.
     Done {
-        /// SHA-256 of the delegation's payload, or the credential's handle.
+        /// What it was about: SHA-256 of a paper's payload or of a key, or a handle in the log.
         subject: [u8; 32],
-        /// Index of the entry.
+        /// Index of the act's last entry.
         index: u64,
     },
     /// Credentials of the tenant, as the head knows them.
-    Credentials(Vec<Arc<Credential>>),
+    Credentials(Vec<ListedCredential>),
     /// What a signed request reads, as the attested API shows it.
     Document(Box<chancery_json::Object>),
     /// A claim was confirmed, or had been by the same keys.
@@ -218,6 +221,15 @@ pub enum Answer {
     Proved(Box<chancery_json::Object>),
     /// Private parts of the log may be read from the store.
     Audit(AuditPage),
+}
+
+/// A credential and its use.
+#[derive(Clone, Debug)]
+pub struct ListedCredential {
+    /// Its record.
+    pub credential: Arc<Credential>,
+    /// When a change was last made with it, as far as that was noted, in milliseconds since the Unix epoch.
+    pub last_used_ms: Option<u64>,
 }
 
 /// A group's key for one member.
@@ -275,6 +287,34 @@ pub enum Refusal {
     Protected {
         /// Why, for the identity provider.
         reason: &'static str,
+    },
+    /// The act is more than the delegation's limit lets through within its window.
+    Burst {
+        /// What there is too much of.
+        kind: BurstKind,
+        /// The limit that was signed.
+        limit: u64,
+        /// The window, in seconds.
+        window_s: u64,
+        /// After how many seconds it fits into the window; none if it is more than the whole limit.
+        retry_after_s: Option<u64>,
+    },
+    /// The act is kept until an admin signs it.
+    Held {
+        /// Its identifier.
+        id: [u8; 32],
+    },
+    /// Things are no longer, or not yet, as the act needs them.
+    Stale {
+        /// What is otherwise.
+        what: &'static str,
+    },
+    /// A member of a signed act's body has a value that it cannot have.
+    Value {
+        /// The member.
+        member: &'static str,
+        /// What it can have.
+        allowed: &'static str,
     },
     /// The SCIM engine refuses the request.
     Scim(chancery_scim::Error),
@@ -336,6 +376,35 @@ impl fmt::Display for Refusal {
             }
             Self::Delegation(refusal) => refusal.fmt(formatter),
             Self::Protected { reason } => formatter.write_str(reason),
+            Self::Burst {
+                kind,
+                limit,
+                retry_after_s: None,
+                ..
+            } => write!(
+                formatter,
+                "one request asks for more than the delegation's whole limit of {limit} {}: split it, or have \
+                 an admin approve that many",
+                kind.words()
+            ),
+            Self::Burst {
+                kind,
+                limit,
+                window_s,
+                ..
+            } => write!(
+                formatter,
+                "the delegation's limit of {limit} {} within {window_s} seconds is used up: try again later, or \
+                 have an admin approve more",
+                kind.words()
+            ),
+            Self::Held { id } => write!(
+                formatter,
+                "changes of this group wait for an admin's signature; held as {}",
+                short_id(id)
+            ),
+            Self::Stale { what } => formatter.write_str(what),
+            Self::Value { member, allowed } => write!(formatter, "{member} must be {allowed}"),
             Self::Scim(error) => write!(formatter, "{}", error.to_scim().detail),
             Self::UnknownMember { .. } => formatter.write_str("a member is no user of this tenant"),
             Self::TooLarge { what, limit } => {
@@ -361,6 +430,12 @@ impl fmt::Display for Refusal {
             Self::Internal => formatter.write_str("the runtime could not carry out the act"),
         }
     }
+}
+
+/// The first 16 digits of an identifier in hexadecimal.
+fn short_id(id: &[u8; 32]) -> String {
+    let (short, _) = id.split_at(8);
+    hex::encode(short)
 }
 
 impl core::error::Error for Refusal {}

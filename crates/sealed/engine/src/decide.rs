@@ -4,11 +4,17 @@
 //! events in its directory. Both leave the ledger with the batch.
 
 mod admin;
+mod admins;
 mod authority;
 mod booking;
+mod brake;
+mod breakglass;
 mod claim;
+mod credentials;
+mod erase;
 mod gate;
 mod groups;
+mod held;
 mod issuer;
 mod member;
 mod reading;

@@ -100,7 +100,7 @@ pub enum Event {
         /// The act.
         id: [u8; 32],
     },
-    /// Acts were counted against a limit.
+    /// Acts were counted against a limit; those that an approval covers are not.
     Counted {
         /// Their kind.
         kind: BurstKind,
@@ -109,11 +109,12 @@ pub enum Event {
         /// How many.
         count: u64,
     },
-    /// An admin let more acts of a kind through.
+    /// This many more acts of a kind are let through, as an admin approved: told anew when some of them
+    /// have happened.
     BurstApproved {
         /// Their kind.
         kind: BurstKind,
-        /// How many.
+        /// How many are left.
         count: u64,
         /// Until when, in milliseconds since the Unix epoch.
         until_ms: u64,

@@ -249,6 +249,9 @@ impl<R> Ledger<R> {
                 head.stock = core::mem::take(&mut self.stock);
                 let decided = decide::tenant(&self.settings, head, now_ms, authority, *act);
                 self.stock = core::mem::take(&mut head.stock);
+                for record in core::mem::take(&mut head.aside) {
+                    self.take(tenant, Some(record));
+                }
                 let (record, answer) = decided?;
                 self.take(tenant, record);
                 // What waits to be answered counts like what waits to be written.

@@ -38,13 +38,14 @@ mod resource;
 mod root_log;
 mod round;
 mod scim_keys;
+mod shelf;
 mod tenant;
 mod vault;
 mod view;
 
 pub use act::{
-    Act, Admit, Answer, AuditPage, Authority, GroupKey, Refusal, Secret, Submission, TenantAct,
-    Update,
+    Act, Admit, Answer, AuditPage, Authority, GroupKey, ListedCredential, Refusal, Secret,
+    Submission, TenantAct, Update,
 };
 pub use chronicle::ChronicleError;
 pub use claim::{ClaimOf, DEVICE_NAME_BYTES_MAX, NewClaim};
@@ -61,10 +62,11 @@ pub use prepare::{NewGroup, NewUser};
 pub use proof::{InnerProof, ProofWanted};
 pub use records::{ROOT_PURPOSE, RootAnchor, RootItem, SecretBytes};
 pub use recovery::{ExpectedStream, Recovered, Recovery, RecoveryError, StoredTls};
-pub use registry::{Departed, Granted, Registry, Shelf, Shelved};
+pub use registry::{Departed, Granted, Registry};
 pub use resource::{Credential, Group, IndexKeys, User, UserProof};
 pub use root_log::{RootLog, RootLogError, root_origin};
 pub use round::{Outcome, Round, SILENCE_MS};
+pub use shelf::{Shelf, Shelved};
 pub use tenant::{SecretsError, TenantSecrets};
 pub use vault::{RootKey, TenantKey};
 pub use view::{Effect, TenantView, View};

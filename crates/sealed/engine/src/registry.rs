@@ -18,167 +18,8 @@ use crate::custody::GroupEpoch;
 use crate::event::Event;
 use crate::governance::{Auditor, Burst, BurstKind, HeldAct, IssuerKey};
 use crate::id::ResourceId;
-use crate::resource::{Credential, Group, IndexKeys, User};
-
-/// Resources of one kind with their indexes.
-#[derive(Clone, Debug)]
-pub struct Shelf<T> {
-    items: BTreeMap<ResourceId, Arc<T>>,
-    by_sequence: BTreeMap<u64, ResourceId>,
-    external_ids: BTreeSet<(Arc<str>, ResourceId)>,
-    emails: BTreeSet<(Arc<str>, ResourceId)>,
-    display_names: BTreeSet<(Arc<str>, ResourceId)>,
-}
-
-/// What a [`Shelf`] needs to know of a resource.
-pub trait Shelved {
-    /// SCIM `id`.
-    fn id(&self) -> ResourceId;
-    /// Order of creation.
-    fn sequence(&self) -> u64;
-    /// Index keys.
-    fn keys(&self) -> &IndexKeys;
-}
-
-impl Shelved for User {
-    fn id(&self) -> ResourceId {
-        self.id
-    }
-    fn sequence(&self) -> u64 {
-        self.sequence
-    }
-    fn keys(&self) -> &IndexKeys {
-        &self.keys
-    }
-}
-
-impl Shelved for Group {
-    fn id(&self) -> ResourceId {
-        self.id
-    }
-    fn sequence(&self) -> u64 {
-        self.sequence
-    }
-    fn keys(&self) -> &IndexKeys {
-        &self.keys
-    }
-}
-
-impl<T> Default for Shelf<T> {
-    fn default() -> Self {
-        Self {
-            items: BTreeMap::new(),
-            by_sequence: BTreeMap::new(),
-            external_ids: BTreeSet::new(),
-            emails: BTreeSet::new(),
-            display_names: BTreeSet::new(),
-        }
-    }
-}
-
-impl<T: Shelved> Shelf<T> {
-    /// The resource with this id.
-    #[must_use]
-    pub fn get(&self, id: ResourceId) -> Option<&Arc<T>> {
-        self.items.get(&id)
-    }
-
-    /// Number of resources.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    /// All resources in order of creation.
-    pub fn in_order(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.by_sequence
-            .values()
-            .filter_map(|id| self.items.get(id))
-    }
-
-    /// Resources in order of creation, without the first `offset`.
-    pub fn in_order_from(&self, offset: usize) -> impl Iterator<Item = &Arc<T>> {
-        self.by_sequence
-            .values()
-            .skip(offset)
-            .filter_map(|id| self.items.get(id))
-    }
-
-    /// Resources in order of creation whose number is `sequence` or higher.
-    pub fn in_order_since(&self, sequence: u64) -> impl Iterator<Item = &Arc<T>> {
-        self.by_sequence
-            .range(sequence..)
-            .filter_map(|(_, id)| self.items.get(id))
-    }
-
-    /// Resources with exactly this externalId.
-    pub fn with_external_id<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Arc<T>> {
-        self.under(&self.external_ids, key)
-    }
-
-    /// Resources with this folded email.
-    pub fn with_email<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Arc<T>> {
-        self.under(&self.emails, key)
-    }
-
-    /// Resources with this folded displayName.
-    pub fn with_display_name<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Arc<T>> {
-        self.under(&self.display_names, key)
-    }
-
-    fn under<'a>(
-        &'a self,
-        index: &'a BTreeSet<(Arc<str>, ResourceId)>,
-        key: &str,
-    ) -> impl Iterator<Item = &'a Arc<T>> {
-        let key: Arc<str> = Arc::from(key);
-        let first = (Arc::clone(&key), ResourceId::LOWEST);
-        index
-            .range(first..)
-            .take_while(move |(found, _)| *found == key)
-            .filter_map(|(_, id)| self.items.get(id))
-    }
-
-    fn put(&mut self, item: &Arc<T>) -> Option<Arc<T>> {
-        let id = item.id();
-        let before = self.take(id);
-        self.by_sequence.insert(item.sequence(), id);
-        let keys = item.keys();
-        if let Some(key) = &keys.external_id {
-            self.external_ids.insert((Arc::clone(key), id));
-        }
-        for key in &keys.emails {
-            self.emails.insert((Arc::clone(key), id));
-        }
-        if let Some(key) = &keys.display_name {
-            self.display_names.insert((Arc::clone(key), id));
-        }
-        self.items.insert(id, Arc::clone(item));
-        before
-    }
-
-    fn take(&mut self, id: ResourceId) -> Option<Arc<T>> {
-        let item = self.items.remove(&id)?;
-        self.by_sequence.remove(&item.sequence());
-        let keys = item.keys();
-        if let Some(key) = &keys.external_id {
-            self.external_ids.remove(&(Arc::clone(key), id));
-        }
-        for key in &keys.emails {
-            self.emails.remove(&(Arc::clone(key), id));
-        }
-        if let Some(key) = &keys.display_name {
-            self.display_names.remove(&(Arc::clone(key), id));
-        }
-        Some(item)
-    }
-}
+use crate::resource::{Credential, Group, User};
+use crate::shelf::Shelf;
 
 /// A delegation that the tenant's admins signed.
 #[derive(Clone, Debug)]
@@ -209,6 +50,7 @@ pub struct Registry {
     idp: Option<IdentityProvider>,
     genesis_hash: [u8; 32],
     authority: Option<TenantAuthority>,
+    admin_changes: Vec<Arc<[u8]>>,
     delegations: Vec<Granted>,
     users: Shelf<User>,
     user_names: BTreeMap<Arc<str>, ResourceId>,
@@ -226,7 +68,7 @@ pub struct Registry {
     auditors: BTreeMap<[u8; 32], Arc<Auditor>>,
     issuer_keys: Arc<[IssuerKey]>,
     held: BTreeMap<[u8; 32], Arc<HeldAct>>,
-    pub(crate) bursts: BTreeMap<BurstKind, Burst>,
+    bursts: BTreeMap<BurstKind, Burst>,
     next_sequence: u64,
 }
 
@@ -343,6 +185,17 @@ impl Registry {
         self.held.get(id)
     }
 
+    /// What was counted of a kind of act, if anything was.
+    pub(crate) fn burst(&self, kind: BurstKind) -> Option<&Burst> {
+        self.bursts.get(&kind)
+    }
+
+    /// The signed changes of admins, in order.
+    #[must_use]
+    pub fn admin_changes(&self) -> &[Arc<[u8]>] {
+        &self.admin_changes
+    }
+
     /// When a credential was last used, as far as it was noted, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn last_used_ms(&self, handle: &[u8; 32]) -> Option<u64> {
@@ -353,6 +206,11 @@ impl Registry {
     #[must_use]
     pub fn departed(&self, id: ResourceId) -> Option<&Departed> {
         self.departed.get(&id)
+    }
+
+    /// All users whom the identity provider deleted and who were not erased yet.
+    pub fn all_departed(&self) -> impl Iterator<Item = &Departed> {
+        self.departed.values()
     }
 
     /// Whether a subject's private parts are gone.
@@ -447,13 +305,6 @@ impl Registry {
             Event::CredentialUsed { handle, at_ms } => {
                 self.last_used.insert(*handle, *at_ms);
             }
-            Event::AuditorPut(auditor) => {
-                self.auditors.insert(auditor.key_id, Arc::clone(auditor));
-            }
-            Event::AuditorEnded { key_id } => {
-                self.auditors.remove(key_id);
-            }
-            Event::IssuerKeys(keys) => self.issuer_keys = Arc::clone(keys),
             Event::UserPut(user) => self.put_user(user),
             Event::UserDeparted { id, erase_at_ms } => self.depart(*id, *erase_at_ms),
             Event::UserErased { id } => self.erase(*id),
@@ -478,18 +329,50 @@ impl Registry {
                     .push(Arc::clone(epoch));
             }
             Event::GroupRemoved(id) => self.remove_group(*id),
+            Event::AuditorPut(_)
+            | Event::AuditorEnded { .. }
+            | Event::IssuerKeys(_)
+            | Event::HeldPut(_)
+            | Event::HeldEnded { .. }
+            | Event::Counted { .. }
+            | Event::BurstApproved { .. } => self.watch(event),
+            Event::Intended(_)
+            | Event::PlanApproved { .. }
+            | Event::PlanAdvanced { .. }
+            | Event::PlanEnded => {}
+        }
+    }
+
+    /// What admins keep an eye on.
+    fn watch(&mut self, event: &Event) {
+        match event {
+            Event::AuditorPut(auditor) => {
+                self.auditors.insert(auditor.key_id, Arc::clone(auditor));
+            }
+            Event::AuditorEnded { key_id } => {
+                self.auditors.remove(key_id);
+            }
+            Event::IssuerKeys(keys) => self.issuer_keys = Arc::clone(keys),
             Event::HeldPut(held) => {
                 self.held.insert(held.id, Arc::clone(held));
             }
             Event::HeldEnded { id } => {
                 self.held.remove(id);
             }
-            Event::Counted { .. }
-            | Event::BurstApproved { .. }
-            | Event::Intended(_)
-            | Event::PlanApproved { .. }
-            | Event::PlanAdvanced { .. }
-            | Event::PlanEnded => {}
+            Event::Counted { kind, at_ms, count } => {
+                self.bursts.entry(*kind).or_default().count(*at_ms, *count);
+            }
+            Event::BurstApproved {
+                kind,
+                count,
+                until_ms,
+            } => {
+                self.bursts
+                    .entry(*kind)
+                    .or_default()
+                    .approve(*count, *until_ms);
+            }
+            _ => {}
         }
     }
 
@@ -513,6 +396,7 @@ impl Registry {
             .and_then(|parsed| AdminChange::verify(&parsed, present).ok());
         if let Some(change) = verified {
             self.authority = Some(change.authority().clone());
+            self.admin_changes.push(Arc::from(envelope));
             for granted in &mut self.delegations {
                 granted.revoked |= !granted.delegation.is_signed_by(change.authority().admins());
             }

@@ -15,6 +15,7 @@ use crate::chronicle::Chronicle;
 use crate::event::Event;
 use crate::id::ResourceId;
 use crate::journal::Tail;
+use crate::records::ActRecord;
 use crate::registry::Registry;
 use crate::vault::TenantKey;
 
@@ -106,6 +107,9 @@ pub(crate) struct Tenant {
     pub tail: Tail,
     /// Set when directory and log have come apart: the runtime must stop.
     pub spoilt: bool,
+    /// Acts that were booked beside the one that is answered, in order, before it. The ledger takes
+    /// them, also when the answer is a refusal.
+    pub aside: Vec<ActRecord>,
     /// Keysets drawn before they are needed; lent by the ledger for one act.
     pub stock: Vec<Keyset>,
     /// Opening of the log's commitment to the VRF key.
@@ -129,6 +133,7 @@ impl Tenant {
             chronicle,
             tail: Tail::empty(stream),
             spoilt: false,
+            aside: Vec::new(),
             stock: Vec::new(),
             vrf_opening: [0; 32],
             refusals: Vec::new(),

@@ -188,9 +188,8 @@ async fn create(service: &Arc<Service>, call: &Call) -> Answer {
     }
 }
 
-/// What anybody who knows a tenant's name may know of it: its signed papers and the sequence numbers
-/// its admins have used. The papers are what clients pin; a delegation names its trusted domains, and
-/// the accounts that it protects.
+/// What anybody who knows a tenant's name may know of it: its genesis, which clients pin, who has become
+/// admin since, and the sequence numbers that the admins have used.
 fn show(service: &Service, slug: &str) -> Answer {
     let view = service.read();
     let Some(tenant) = view.tenant_of_slug(slug) else {
@@ -201,11 +200,10 @@ fn show(service: &Service, slug: &str) -> Answer {
     let Some(genesis) = registry.genesis().and_then(|bytes| parse(bytes)) else {
         return problem(StatusCode::NOT_FOUND, "there is no such tenant");
     };
-    let delegations: Vec<Value> = registry
-        .delegations()
+    let admin_changes: Vec<Value> = registry
+        .admin_changes()
         .iter()
-        .filter(|granted| !granted.revoked)
-        .filter_map(|granted| parse(&granted.envelope))
+        .filter_map(|bytes| parse(bytes))
         .collect();
     let mut sequences = Object::new();
     for key in registry
@@ -223,11 +221,11 @@ fn show(service: &Service, slug: &str) -> Answer {
         .with("slug", slug)
         .with("tenant_id", tenant.secrets.id().to_string())
         .with("genesis", genesis)
-        .with("delegations", delegations)
+        .with("admin_changes", admin_changes)
         .with("sequences", Value::Object(sequences))
         .with("log_size", tenant.log_size);
     let mut answer = json(StatusCode::OK, &body);
-    // A paper may be revoked at any time.
+    // The admins may change at any time.
     answer
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -315,14 +313,29 @@ fn outcome_of(service: &Service, tenant: &TenantId, outcome: &Outcome) -> Answer
         Outcome::Credential {
             credential,
             token,
+            replaces,
             index,
-        } => described(credential)
-            .with("token", token.0.as_str())
-            .with("index", *index),
+        } => {
+            let mut body = described(credential)
+                .with("token", token.0.as_str())
+                .with("index", *index);
+            if let Some(ending) = replaces {
+                body = body
+                    .with("replaces", hex::encode(ending.handle))
+                    .with("replaced_until_ms", ending.not_after_ms);
+            }
+            body
+        }
         Outcome::Credentials(credentials) => {
             let list: Vec<Value> = credentials
                 .iter()
-                .map(|known| Value::Object(described(known)))
+                .map(|known| {
+                    let used = service.last_used_ms(&known.credential.handle);
+                    let used = used
+                        .max(known.last_used_ms)
+                        .map_or(Value::Null, Value::from);
+                    Value::Object(described(&known.credential).with("last_used_ms", used))
+                })
                 .collect();
             Object::new().with("tokens", list)
         }
@@ -402,7 +415,17 @@ pub(crate) fn failed(failure: &ActFailure) -> Answer {
             ));
         }
     };
-    let status = match refusal {
+    let status = status_of(refusal);
+    let detail = match refusal {
+        Refusal::Paper(error) => error.describe(),
+        Refusal::Body(error) => error.describe(),
+        other => other.to_string(),
+    };
+    problem(status, &detail)
+}
+
+fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal {
         Refusal::Unauthorized | Refusal::Paper(_) | Refusal::ClaimRefused | Refusal::IssuerKey => {
             StatusCode::FORBIDDEN
         }
@@ -410,21 +433,36 @@ pub(crate) fn failed(failure: &ActFailure) -> Answer {
         | Refusal::NoDelegation
         | Refusal::Delegation(_)
         | Refusal::Protected { .. }
+        | Refusal::Held { .. }
         | Refusal::CredentialTerms => StatusCode::FORBIDDEN,
         Refusal::Body(_)
+        | Refusal::Value { .. }
         | Refusal::Scim(_)
         | Refusal::UnknownMember { .. }
         | Refusal::Malformed { .. }
         | Refusal::TooLarge { .. } => StatusCode::BAD_REQUEST,
         Refusal::NotFound => StatusCode::NOT_FOUND,
-        Refusal::Taken { .. } | Refusal::OtherSlug => StatusCode::CONFLICT,
+        Refusal::Taken { .. } | Refusal::OtherSlug | Refusal::Stale { .. } => StatusCode::CONFLICT,
+        Refusal::Burst { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Unsupported => StatusCode::NOT_IMPLEMENTED,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    let detail = match refusal {
-        Refusal::Paper(error) => error.describe(),
-        Refusal::Body(error) => error.describe(),
-        other => other.to_string(),
-    };
-    problem(status, &detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_admins_cannot_do_now_is_a_conflict_and_what_they_cannot_say_a_bad_request() {
+        let stale = Refusal::Stale { what: "it is gone" };
+        let value = Refusal::Value {
+            member: "count",
+            allowed: "from 1 to 2",
+        };
+        assert_eq!(failed(&stale.into()).status(), StatusCode::CONFLICT);
+        assert_eq!(failed(&value.into()).status(), StatusCode::BAD_REQUEST);
+        let missing = failed(&Refusal::NotFound.into());
+        assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    }
 }

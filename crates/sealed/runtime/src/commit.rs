@@ -217,6 +217,9 @@ impl Committer {
                 self.metrics.acts_committed.add(1);
             } else {
                 self.metrics.acts_refused.add(1);
+                if matches!(answer, Err(Refusal::Burst { .. })) {
+                    self.metrics.acts_braked.add(1);
+                }
             }
             self.metrics
                 .commit_latency_us_sum

@@ -114,6 +114,7 @@ metrics! {
     cpu_us
     resident_bytes
     uptime_us
+    acts_braked
 }
 
 /// Reads CPU time and resident memory of this process from the kernel.

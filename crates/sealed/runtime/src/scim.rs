@@ -141,6 +141,7 @@ fn authenticate(service: &Service, call: &Call) -> Result<Caller, Unauthorized> 
     if view.tenant_of_slug(slug).map(|named| named.secrets.id()) != Some(tenant) {
         return Err(Unauthorized);
     }
+    service.note_use(credential);
     let host = service.node.host_of(call.header(&HOST));
     Ok(Caller {
         tenant,

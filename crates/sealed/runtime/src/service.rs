@@ -1,5 +1,6 @@
 //! What every request handler shares.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -83,6 +84,7 @@ pub struct Service {
     pub stopped: AtomicBool,
     served: RwLock<Served>,
     entropy: Mutex<SystemEntropy>,
+    uses: Mutex<BTreeMap<[u8; 32], u64>>,
 }
 
 /// The parts of a [`Service`] that its fields do not show.
@@ -129,6 +131,7 @@ impl Service {
             stopped: AtomicBool::new(false),
             served: RwLock::new(parts.served),
             entropy: Mutex::new(parts.entropy),
+            uses: Mutex::default(),
         }
     }
 
@@ -163,6 +166,20 @@ impl Service {
     /// [`EntropyError`].
     pub fn fresh(&self) -> Result<Key, EntropyError> {
         Key::generate(&mut *self.entropy.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes that a credential was used now, also to read: the journal hears of changes alone.
+    pub fn note_use(&self, handle: [u8; 32]) {
+        let now_ms = self.now_ms();
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.insert(handle, now_ms);
+    }
+
+    /// When a credential was last used since this instance started, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn last_used_ms(&self, handle: &[u8; 32]) -> Option<u64> {
+        let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.get(handle).copied()
     }
 
     /// Age of the newest quorum in microseconds.

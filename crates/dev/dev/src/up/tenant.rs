@@ -81,7 +81,6 @@ pub(crate) struct Founder<'a> {
 /// The tenant as the runtime shows it.
 struct Shown {
     genesis: VerifiedGenesis,
-    delegations: Vec<Delegation>,
     sequences: Vec<(KeyId, u64)>,
 }
 
@@ -225,12 +224,22 @@ impl Founder<'_> {
         shown: &mut Shown,
         key: &SigningKey,
     ) -> Result<bool, DevError> {
+        let step = "reading the delegations";
+        let listed = self
+            .act(
+                connection,
+                shown,
+                key,
+                (ActName::DelegationList, step, &Object::new()),
+            )
+            .await?;
+        let delegations = parse_delegations(&listed).ok_or(DevError::ApiAnswer { step })?;
         let needed_ms = now_ms().saturating_add(DELEGATION_RENEWAL_MS);
-        let mut in_force = shown.delegations.iter();
+        let mut in_force = delegations.iter();
         if in_force.any(|delegation| delegation.not_after_ms > needed_ms) {
             return Ok(false);
         }
-        let newest = shown.delegations.iter().map(|delegation| delegation.serial);
+        let newest = delegations.iter().map(|delegation| delegation.serial);
         let serial = newest.max().map_or(1, |serial| serial.saturating_add(1));
         let delegation = delegation(shown, serial, now_ms());
         let signed = delegation.sign(&[key])?;
@@ -420,22 +429,21 @@ fn answer(step: &'static str, response: &Response) -> Result<Object, DevError> {
 fn parse_shown(answer: &Object) -> Option<Shown> {
     let genesis = answer.get("genesis")?.to_bytes();
     let genesis = Genesis::verify(&Envelope::parse(&genesis).ok()?).ok()?;
-    let delegations = answer.get("delegations")?.as_array()?;
-    let delegations = delegations
-        .iter()
-        .map(|value| {
-            let envelope = Envelope::parse(&value.to_bytes()).ok()?;
-            Delegation::from_json(envelope.unverified_payload()).ok()
-        })
-        .collect::<Option<_>>()?;
     let sequences = answer.get("sequences")?.as_object()?;
     let sequences = sequences
         .iter()
         .map(|(key, value)| Some((KeyId::parse(key)?, value.as_u64()?)))
         .collect::<Option<_>>()?;
-    Some(Shown {
-        genesis,
-        delegations,
-        sequences,
-    })
+    Some(Shown { genesis, sequences })
+}
+
+fn parse_delegations(answer: &Object) -> Option<Vec<Delegation>> {
+    let delegations = answer.get("delegations")?.as_array()?;
+    delegations
+        .iter()
+        .map(|value| {
+            let envelope = Envelope::parse(&value.to_bytes()).ok()?;
+            Delegation::from_json(envelope.unverified_payload()).ok()
+        })
+        .collect()
 }

@@ -1,37 +1,30 @@
-//! What admins sign: a new tenant, delegations, credentials.
+//! What admins sign: a new tenant, delegations, and the way to every other signed act.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use chancery_authority::{ActName, Admission, Delegation, Genesis, Scope, ScopeSet, Token};
-use chancery_directory::{Digest, EntryType, Opens, Origin, SubjectState, Validity, commit};
+use chancery_authority::{ActName, Admission, Delegation, Genesis};
+use chancery_directory::{Digest, EntryType, Opens, Origin, Validity, commit};
 use chancery_dsse::Envelope;
-use chancery_json::{Fields, Object, Value};
-use chancery_sealing::{Entropy as _, Key};
+use chancery_json::Fields;
+use chancery_sealing::Key;
 use sha2::{Digest as _, Sha256};
 
 use super::Settings;
 use super::booking::{Booking, Document, Warrant};
 use super::signers::{Signed, Verified, verify};
-use crate::act::{Admit, Answer, Refusal, Secret};
+use crate::act::{Admit, Answer, Refusal};
 use crate::claim::NewClaim;
 use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::prepare::Draws;
 use crate::records::ActRecord;
-use crate::registry::Registry;
-use crate::resource::Credential;
 use crate::tenant::{Tenant, TenantSecrets};
 use crate::vault::TenantKey;
 
-type Outcome = Result<(Option<ActRecord>, Answer), Refusal>;
-
-/// Longest label of a credential in bytes.
-const LABEL_BYTES_MAX: usize = 128;
-/// Most credentials of a tenant that are neither revoked nor expired.
-const LIVE_CREDENTIALS_MAX: usize = 64;
+pub(super) type Outcome = Result<(Option<ActRecord>, Answer), Refusal>;
 
 /// A tenant that may come into being.
 #[derive(Debug)]
@@ -142,7 +135,12 @@ pub(super) fn signed(
             fields.finish()?;
             desk.revoke_delegation(head, draws, hash)
         }
+        ActName::DelegationList => {
+            fields.finish()?;
+            Ok((None, desk.list_delegations(head)))
+        }
         ActName::TokenIssue => desk.issue_token(head, draws, fields),
+        ActName::TokenRotate => desk.rotate_token(head, draws, fields),
         ActName::TokenRevoke => {
             let handle = hash_member(&mut fields, "id")?;
             fields.finish()?;
@@ -150,8 +148,7 @@ pub(super) fn signed(
         }
         ActName::TokenList => {
             fields.finish()?;
-            let credentials = head.registry.credentials().map(Arc::clone).collect();
-            Ok((None, Answer::Credentials(credentials)))
+            Ok((None, desk.list_tokens(head)))
         }
         ActName::LogRead => Desk::read_log(head, fields),
         ActName::LogAudit => Desk::audit_log(head, fields),
@@ -173,6 +170,23 @@ pub(super) fn signed(
         ActName::KeysetRotate => desk.rotate_keyset(head, draws, fields),
         ActName::MemberShow => desk.show_member(head, fields),
         ActName::GroupKey => desk.group_key(head, fields),
+        ActName::ActApprove => desk.approve(head, draws, fields),
+        ActName::ActHeld => {
+            fields.finish()?;
+            Ok((None, desk.show_held(head)))
+        }
+        ActName::UserSuspend => desk.suspend_user(head, draws, fields),
+        ActName::UserRestore => desk.restore_user(head, draws, fields),
+        ActName::UserErase => desk.erase_user(head, draws, fields),
+        ActName::GroupAdd => desk.add_member(head, draws, fields),
+        ActName::GroupRemove => desk.remove_member(head, draws, fields),
+        ActName::AdminsPut => desk.put_admins(head, draws, fields),
+        ActName::AuditorEnrol => desk.enrol_auditor(head, draws, fields),
+        ActName::AuditorRevoke => {
+            let key_id = hash_member(&mut fields, "id")?;
+            fields.finish()?;
+            desk.revoke_auditor(head, draws, key_id)
+        }
         _ => Err(Refusal::Unsupported),
     }
 }
@@ -217,6 +231,17 @@ impl Desk<'_> {
     pub(super) fn spend(&self, booking: &mut Booking<'_>) {
         for event in self.verified.spent() {
             booking.event(event);
+        }
+    }
+
+    /// Lets a held act through, or more acts of one kind.
+    fn approve(&self, head: &mut Tenant, draws: Draws, mut fields: Fields) -> Outcome {
+        if fields.contains("held") {
+            let id = hash_member(&mut fields, "held")?;
+            fields.finish()?;
+            self.approve_held(head, draws, id)
+        } else {
+            self.approve_burst(head, draws, fields)
         }
     }
 
@@ -293,140 +318,4 @@ impl Desk<'_> {
             },
         ))
     }
-
-    fn issue_token(&self, head: &mut Tenant, mut draws: Draws, mut fields: Fields) -> Outcome {
-        let (names, scopes) = scopes(&fields.take_strings("scopes")?)?;
-        let life_ms = fields.take_u64("life_s")?.saturating_mul(1000);
-        let label = fields.take_str("label")?;
-        fields.finish()?;
-        let not_after_ms = self.now_ms.saturating_add(life_ms);
-        if label.len() > LABEL_BYTES_MAX
-            || self.live_credentials(&head.registry) >= LIVE_CREDENTIALS_MAX
-        {
-            return Err(Refusal::CredentialTerms);
-        }
-        // The entry names the delegation under which the credential may exist at all.
-        let granted = head
-            .registry
-            .delegations()
-            .iter()
-            .rev()
-            .find(|granted| {
-                !granted.revoked
-                    && granted.delegation.delegation().not_before_ms <= self.now_ms
-                    && granted.delegation.delegation().not_after_ms > self.now_ms
-                    && granted
-                        .delegation
-                        .allows_credential(self.now_ms, scopes, not_after_ms)
-            })
-            .ok_or(Refusal::CredentialTerms)?;
-        let actor = granted.handle;
-        let delegation = *granted.delegation.hash();
-        let warrant = self.warrant(head).by(actor);
-        let token = Token::generate(&mut draws.entropy)?;
-        let mut handle = [0; 32];
-        draws
-            .entropy
-            .fill(&mut handle)
-            .map_err(|_entropy| Refusal::Internal)?;
-        let credential = Arc::new(Credential {
-            handle,
-            digest: *token.digest(&self.settings.token_key).as_bytes(),
-            scopes: names,
-            issued_ms: self.now_ms,
-            not_after_ms,
-            label: label.into_boxed_str(),
-            revoked: false,
-        });
-        let validity = Validity {
-            not_before_ms: self.now_ms,
-            not_after_ms,
-        };
-        let document = credential_document(&credential, &delegation);
-        let mut booking = Booking::begin(
-            head,
-            self.now_ms,
-            &warrant,
-            draws,
-            Document::Kept(&document),
-            Vec::new(),
-        )?;
-        booking.entry(
-            EntryType::TokenIssued,
-            handle,
-            Digest::ZERO,
-            validity.to_object_commit(),
-        )?;
-        booking.event(Event::CredentialPut(Arc::clone(&credential)));
-        self.spend(&mut booking);
-        let index = booking.last();
-        let token = Secret(token.expose());
-        Ok((
-            Some(booking.finish()),
-            Answer::Credential {
-                credential,
-                token,
-                index,
-            },
-        ))
-    }
-
-    fn revoke_token(&self, head: &mut Tenant, draws: Draws, handle: [u8; 32]) -> Outcome {
-        let credential = head
-            .registry
-            .credential(&handle)
-            .filter(|credential| !credential.revoked)
-            .ok_or(Refusal::NotFound)?;
-        let mut ended = Credential::clone(credential);
-        ended.revoked = true;
-        let state = head
-            .chronicle
-            .log()
-            .subject(&chancery_directory::Handle(handle));
-        if state.map(|state| state.state) != Some(SubjectState::Active) {
-            return Err(Refusal::Internal);
-        }
-        let mut booking = self.begin(head, draws, Document::None)?;
-        booking.plain(EntryType::TokenRevoked, handle)?;
-        booking.event(Event::CredentialPut(Arc::new(ended)));
-        self.spend(&mut booking);
-        let index = booking.last();
-        Ok((
-            Some(booking.finish()),
-            Answer::Done {
-                subject: handle,
-                index,
-            },
-        ))
-    }
-
-    fn live_credentials(&self, registry: &Registry) -> usize {
-        registry
-            .credentials()
-            .filter(|credential| !credential.revoked && self.now_ms < credential.not_after_ms)
-            .count()
-    }
-}
-
-/// What the entry about a credential commits to.
-pub(super) fn credential_document(credential: &Credential, delegation: &[u8; 32]) -> Vec<u8> {
-    let scopes: Vec<Value> = credential
-        .scopes
-        .iter()
-        .map(|scope| Value::from(&**scope))
-        .collect();
-    Object::new()
-        .with("label", &*credential.label)
-        .with("scopes", scopes)
-        .with("delegation", hex::encode(delegation))
-        .to_bytes()
-}
-
-fn scopes(names: &[String]) -> Result<(Vec<Box<str>>, ScopeSet), Refusal> {
-    let set: Option<ScopeSet> = names.iter().map(|name| Scope::parse(name)).collect();
-    let set = set.ok_or(Refusal::CredentialTerms)?;
-    Ok((
-        set.iter().map(|scope| Box::from(scope.name())).collect(),
-        set,
-    ))
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use chancery_authority::{
-    ActClass, GroupStanding, OnDelete, Scope, UserNameForm, VerifiedDelegation,
+    ActClass, BurstLimits, GroupStanding, OnDelete, Scope, UserNameForm, VerifiedDelegation,
 };
 use chancery_scim::Identifier;
 
@@ -27,14 +27,20 @@ pub(super) struct Grant {
     pub(super) handle: [u8; 32],
     pub(super) hash: [u8; 32],
     pub(super) on_delete: OnDelete,
+    pub(super) limits: BurstLimits,
+    /// Whether the act waits for an admin's signature, because it is about a sensitive group.
+    pub(super) waits: bool,
 }
 
 impl Grant {
-    fn of(granted: &Granted) -> Self {
+    fn of(granted: &Granted, waits: bool) -> Self {
+        let terms = granted.delegation.delegation();
         Self {
             handle: granted.handle,
             hash: *granted.delegation.hash(),
-            on_delete: granted.delegation.delegation().on_delete,
+            on_delete: terms.on_delete,
+            limits: terms.limits,
+            waits,
         }
     }
 
@@ -106,6 +112,8 @@ pub(super) struct Need<'a> {
     pub(super) accounts: Vec<&'a str>,
     /// Folded display names of the groups that it touches, before and after.
     pub(super) groups: Vec<&'a str>,
+    /// Whether it can wait for an admin's signature if one of these is sensitive.
+    pub(super) can_wait: bool,
 }
 
 impl Need<'_> {
@@ -134,8 +142,33 @@ impl Caller {
         })
     }
 
+    /// The caller of an act that an admin approves now: its credential may have expired since it asked.
+    ///
+    /// # Errors
+    /// [`Refusal::Stale`] if it was revoked.
+    pub(super) fn asked_before(
+        settings: &Settings,
+        registry: &Registry,
+        now_ms: u64,
+        handle: &[u8; 32],
+    ) -> Result<Self, Refusal> {
+        let credential = registry
+            .credential(handle)
+            .filter(|credential| !credential.revoked)
+            .ok_or(Refusal::Stale {
+                what: "the credential that asked for it was revoked since",
+            })?;
+        Ok(Self {
+            credential: *handle,
+            now_ms,
+            scopes: scopes(credential),
+            any_domain: settings.dangerous_any_domain,
+        })
+    }
+
     /// Finds the one delegation that covers all of an act: the log names it, so it must bear the
-    /// whole act alone. The newest one says why if none does.
+    /// whole act alone. One that lets it happen at once comes before one that lets it wait. The newest
+    /// one says why if none does.
     pub(super) fn may(&self, registry: &Registry, need: &Need<'_>) -> Result<Grant, Refusal> {
         if let Some(missing) = need
             .scopes
@@ -146,12 +179,13 @@ impl Caller {
                 scope: missing.name(),
             });
         }
-        let (mut refusal, mut not_in_force) = (None, None);
+        let (mut refusal, mut not_in_force, mut waiting) = (None, None, None);
         for granted in live(registry) {
-            match self.covered(&granted.delegation, need) {
-                Ok(()) => {
-                    return Ok(Grant::of(granted));
+            match self.covered(granted, need) {
+                Ok(grant) if grant.waits => {
+                    waiting.get_or_insert(grant);
                 }
+                Ok(grant) => return Ok(grant),
                 Err(Refusal::Delegation(error)) if is_about_time(&error) => {
                     not_in_force.get_or_insert(Refusal::Delegation(error));
                 }
@@ -160,11 +194,15 @@ impl Caller {
                 }
             }
         }
+        if let Some(grant) = waiting {
+            return Ok(grant);
+        }
         // What a delegation in force says is worth more than that another one is not.
         Err(refusal.or(not_in_force).unwrap_or(Refusal::NoDelegation))
     }
 
-    fn covered(&self, delegation: &VerifiedDelegation, need: &Need<'_>) -> Result<(), Refusal> {
+    fn covered(&self, granted: &Granted, need: &Need<'_>) -> Result<Grant, Refusal> {
+        let delegation = &granted.delegation;
         let named = |identifier: &&Identifier| identifier.domain.is_some();
         let domains: Vec<&str> = need
             .identifiers
@@ -190,10 +228,11 @@ impl Caller {
         for account in &need.accounts {
             open_account(delegation, account)?;
         }
+        let mut waits = false;
         for group in &need.groups {
-            managed_group(delegation, group)?;
+            waits |= is_sensitive(delegation, group, need.can_wait)?;
         }
-        Ok(())
+        Ok(Grant::of(granted, waits))
     }
 }
 
@@ -214,11 +253,18 @@ fn live(registry: &Registry) -> impl Iterator<Item = &Granted> {
         .filter(|granted| !granted.revoked)
 }
 
-/// Refuses groups that automation does not manage.
-fn managed_group(delegation: &VerifiedDelegation, name: &str) -> Result<(), Refusal> {
+/// Refuses groups that automation does not manage; tells whether a change of the group has to wait.
+fn is_sensitive(
+    delegation: &VerifiedDelegation,
+    name: &str,
+    can_wait: bool,
+) -> Result<bool, Refusal> {
     let reason = match delegation.group_standing(name) {
-        GroupStanding::Managed => return Ok(()),
-        GroupStanding::Sensitive => "changes of this group need an admin's signature",
+        GroupStanding::Managed => return Ok(false),
+        GroupStanding::Sensitive if can_wait => return Ok(true),
+        GroupStanding::Sensitive => {
+            "this group is sensitive: an admin must create or delete it, automation cannot"
+        }
         GroupStanding::Unmanaged => "the delegation does not include this group",
         GroupStanding::Protected => "this group is protected from automation",
     };

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::authority::{Caller, Grant};
 use super::booking::{Booking, Document, Warrant};
+use super::brake;
 use super::steps::deltas;
 use crate::act::Refusal;
 use crate::event::Event;
@@ -38,21 +39,30 @@ pub(super) fn carry_out(
     document: Document<'_>,
     steps: Vec<Step>,
 ) -> Result<Done, Refusal> {
+    let counts = brake::check(&head.registry, &grant.limits, by.now_ms, &steps)?;
     let warrant = Warrant::delegated(grant, by.credential);
     let groups = deltas(&head.registry, &steps);
-    let used = head.registry.last_used_ms(&by.credential).unwrap_or(0);
     let mut booking = Booking::begin(head, by.now_ms, &warrant, draws, document, groups)?;
     booking.perform_all(steps)?;
-    if by.now_ms.saturating_sub(used) >= USE_NOTED_MS {
-        booking.event(Event::CredentialUsed {
-            handle: by.credential,
-            at_ms: by.now_ms,
-        });
+    for count in counts {
+        booking.event(count);
     }
+    note_use(&mut booking, by);
     Ok(Done {
         index: booking.last(),
         user: booking.user.take(),
         group: booking.group.take(),
         record: booking.finish(),
     })
+}
+
+/// Notes that the caller's credential was used now, once a minute.
+pub(super) fn note_use(booking: &mut Booking<'_>, by: &Caller) {
+    let used = booking.head.registry.last_used_ms(&by.credential);
+    if by.now_ms.saturating_sub(used.unwrap_or(0)) >= USE_NOTED_MS {
+        booking.event(Event::CredentialUsed {
+            handle: by.credential,
+            at_ms: by.now_ms,
+        });
+    }
 }

@@ -14,6 +14,7 @@ use super::authority::{Caller, Grant, Need};
 use super::booking::Document;
 use super::expect_version;
 use super::gate::{Done, carry_out};
+use super::held::hold;
 use crate::act::{Answer, Refusal, Update};
 use crate::id::ResourceId;
 use crate::plan::Step;
@@ -88,8 +89,7 @@ pub(super) fn replace(head: &mut Tenant, by: &Caller, update: &Update<Vec<u8>>) 
     change(
         head,
         by,
-        &group,
-        &before,
+        (group, before),
         (document, members),
         &update.fresh,
     )
@@ -105,8 +105,7 @@ pub(super) fn patch(
     change(
         head,
         by,
-        &group,
-        &before,
+        (group, before),
         (changes.document, changes.members),
         &update.fresh,
     )
@@ -183,32 +182,45 @@ impl Wish {
 
     /// What the wish changes in the set as it is. Only a cleared set is walked through.
     fn against(self, registry: &Registry, group: ResourceId) -> Result<Delta, Refusal> {
-        let removed = if self.cleared {
+        let removed: Vec<ResourceId> = if self.cleared {
             let stays = |id: &ResourceId| self.added.contains(id);
             registry.members(group).filter(|id| !stays(id)).collect()
         } else {
-            let leaves = |id: &ResourceId| registry.is_member(group, *id);
-            self.removed.into_iter().filter(leaves).collect()
+            self.removed.into_iter().collect()
         };
-        // Naming a member whose membership is parked grants it anew, unless they are still suspended.
-        let joins = |id: &ResourceId| {
-            !registry.is_member(group, *id)
-                || (!registry.holds_keys(group, *id)
-                    && registry.users().get(*id).is_some_and(|user| user.active))
-        };
-        let added = self.added.into_iter().filter(joins).collect();
-        Delta { added, removed }.bounded(registry)
+        Delta::effective(registry, group, self.added, removed)
     }
 }
 
 /// Who joins and who leaves.
 #[derive(Debug)]
-struct Delta {
-    added: Vec<ResourceId>,
-    removed: Vec<ResourceId>,
+pub(super) struct Delta {
+    pub(super) added: Vec<ResourceId>,
+    pub(super) removed: Vec<ResourceId>,
 }
 
 impl Delta {
+    /// What of these wishes changes the set as it is.
+    pub(super) fn effective(
+        registry: &Registry,
+        group: ResourceId,
+        added: impl IntoIterator<Item = ResourceId>,
+        removed: impl IntoIterator<Item = ResourceId>,
+    ) -> Result<Self, Refusal> {
+        let leaves = |id: &ResourceId| registry.is_member(group, *id);
+        // Naming a member whose membership is parked grants it anew, unless they are still suspended.
+        let joins = |id: &ResourceId| {
+            registry.users().get(*id).is_some_and(|user| {
+                !registry.is_member(group, *id) || (!registry.holds_keys(group, *id) && user.active)
+            })
+        };
+        Self {
+            added: added.into_iter().filter(joins).collect(),
+            removed: removed.into_iter().filter(leaves).collect(),
+        }
+        .bounded(registry)
+    }
+
     fn joining(members: BTreeSet<ResourceId>, registry: &Registry) -> Result<Self, Refusal> {
         let added = members.into_iter().collect();
         Self {
@@ -240,8 +252,85 @@ impl Delta {
         Ok(self)
     }
 
-    const fn is_empty(&self) -> bool {
+    pub(super) const fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// A change of a group.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// The group as it is.
+    pub(super) group: Arc<Group>,
+    /// Its document.
+    pub(super) before: GroupDocument,
+    /// Its new document, if that changes.
+    pub(super) after: Option<GroupDocument>,
+    /// Who joins and who leaves.
+    pub(super) delta: Delta,
+}
+
+impl Change {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.after.is_none() && self.delta.is_empty()
+    }
+
+    /// The delegation that covers it, at once or once an admin has signed.
+    pub(super) fn permitted(&self, registry: &Registry, by: &Caller) -> Result<Grant, Refusal> {
+        let mut need = Need {
+            groups: alloc::vec![self.before.keys().display_name.as_str()],
+            can_wait: true,
+            ..Need::default()
+        };
+        if let Some(after) = &self.after {
+            need.groups.push(after.keys().display_name.as_str());
+            need.scopes.push(Scope::GroupsManage);
+        }
+        if !self.delta.is_empty() {
+            need.scopes.push(Scope::GroupsMembership);
+        }
+        by.may(registry, &need)
+    }
+
+    /// The group's document as it will be, and the steps that lead there.
+    pub(super) fn into_steps(self, now_ms: u64) -> (Box<[u8]>, Vec<Step>) {
+        let Self {
+            group,
+            before,
+            after,
+            delta,
+        } = self;
+        let next = Group {
+            id: group.id,
+            handle: group.handle,
+            sequence: group.sequence,
+            created_ms: group.created_ms,
+            modified_ms: now_ms,
+            version: group.version.saturating_add(1),
+            keys: after
+                .as_ref()
+                .map_or_else(|| group.keys.clone(), |new| group_keys(new.keys())),
+            document: after.as_ref().map_or_else(
+                || group.document.clone(),
+                |new| new.to_canonical().into_boxed_slice(),
+            ),
+        };
+        let document = next.document.clone();
+        let mut steps = alloc::vec![Step::UpdateGroup {
+            profile: after.is_some(),
+            renamed: after
+                .as_ref()
+                .is_some_and(|new| new.keys().display_name != before.keys().display_name),
+            group: Box::new(next),
+        }];
+        if !delta.is_empty() {
+            steps.push(Step::Regroup {
+                group: group.id,
+                added: delta.added,
+                removed: delta.removed,
+            });
+        }
+        (document, steps)
     }
 }
 
@@ -273,82 +362,41 @@ fn short(mut value: String) -> String {
 fn change(
     head: &mut Tenant,
     by: &Caller,
-    group: &Arc<Group>,
-    before: &GroupDocument,
-    (document, members): (Option<GroupDocument>, Vec<MemberChange>),
+    (group, before): (Arc<Group>, GroupDocument),
+    (after, members): (Option<GroupDocument>, Vec<MemberChange>),
     fresh: &Key,
 ) -> Outcome {
     let delta = Wish::of(&head.registry, members)?.against(&head.registry, group.id)?;
-    if document.is_none() && delta.is_empty() {
+    let change = Change {
+        group,
+        before,
+        after,
+        delta,
+    };
+    if change.is_empty() {
         return Ok((
             None,
             Answer::Group {
-                group: Arc::clone(group),
+                group: change.group,
                 index: None,
             },
         ));
     }
-    let grant = permitted(&head.registry, by, before, document.as_ref(), &delta)?;
-    let next = Group {
-        id: group.id,
-        handle: group.handle,
-        sequence: group.sequence,
-        created_ms: group.created_ms,
-        modified_ms: by.now_ms,
-        version: group.version.saturating_add(1),
-        keys: document
-            .as_ref()
-            .map_or_else(|| group.keys.clone(), |new| group_keys(new.keys())),
-        document: document.as_ref().map_or_else(
-            || group.document.clone(),
-            |new| new.to_canonical().into_boxed_slice(),
-        ),
-    };
-    let stored = next.document.clone();
-    let mut steps = alloc::vec![Step::UpdateGroup {
-        profile: document.is_some(),
-        renamed: document
-            .as_ref()
-            .is_some_and(|new| new.keys().display_name != before.keys().display_name),
-        group: Box::new(next),
-    }];
-    if !delta.is_empty() {
-        steps.push(Step::Regroup {
-            group: group.id,
-            added: delta.added,
-            removed: delta.removed,
-        });
-    }
+    let grant = change.permitted(&head.registry, by)?;
     let draws = Draws::new(fresh);
+    if grant.waits {
+        let id = hold(head, by, &grant, draws, &change)?;
+        return Err(Refusal::Held { id });
+    }
+    let (document, steps) = change.into_steps(by.now_ms);
     finished(carry_out(
         head,
         by,
         &grant,
         draws,
-        Document::InEvent(&stored),
+        Document::InEvent(&document),
         steps,
     )?)
-}
-
-fn permitted(
-    registry: &Registry,
-    by: &Caller,
-    before: &GroupDocument,
-    after: Option<&GroupDocument>,
-    delta: &Delta,
-) -> Result<Grant, Refusal> {
-    let mut need = Need {
-        groups: alloc::vec![before.keys().display_name.as_str()],
-        ..Need::default()
-    };
-    if let Some(after) = after {
-        need.groups.push(after.keys().display_name.as_str());
-        need.scopes.push(Scope::GroupsManage);
-    }
-    if !delta.is_empty() {
-        need.scopes.push(Scope::GroupsMembership);
-    }
-    by.may(registry, &need)
 }
 
 pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Outcome {

@@ -78,7 +78,7 @@ fn handles(registry: &Registry, users: impl Iterator<Item = ResourceId>) -> Vec<
 
 /// Of those who are to join, the ones whom a membership gives anything: suspended users are listed and
 /// parked.
-fn granted<'a>(
+pub(super) fn granted<'a>(
     registry: &'a Registry,
     users: &'a [ResourceId],
 ) -> impl Iterator<Item = ResourceId> + 'a {
@@ -127,7 +127,14 @@ impl Booking<'_> {
                 group,
                 profile,
                 renamed,
-            } => self.update_group(*group, profile, renamed),
+            } => {
+                let kind = if renamed {
+                    EntryType::NameChanged
+                } else {
+                    EntryType::ProfileChanged
+                };
+                self.update_group(*group, profile.then_some(kind))
+            }
             Step::Regroup {
                 group,
                 added,
@@ -303,25 +310,31 @@ impl Booking<'_> {
         };
         self.plain(kind, user.handle)?;
         self.release(user.label)?;
+        self.end_memberships(id)?;
+        self.event(Event::UserDeparted { id, erase_at_ms });
+        Ok(())
+    }
+
+    /// The user is no member of anything any more; each group that counted the user in gets another key.
+    pub(super) fn end_memberships(&mut self, user: ResourceId) -> Result<(), Refusal> {
         let listed: Vec<ResourceId> = self
             .head
             .registry
-            .groups_of(id)
+            .groups_of(user)
             .map(|group| group.id)
             .collect();
-        let counting = counting_groups(self.head, id);
+        let counting = counting_groups(self.head, user);
         for group in listed {
             self.event(Event::GroupMembers {
                 group,
                 added: Vec::new(),
-                removed: alloc::vec![id],
+                removed: alloc::vec![user],
             });
         }
         for group in &counting {
             self.members_entry(group.id, group.handle)?;
             self.start_epoch(group.id, group.handle, EntryType::GroupEpochStarted)?;
         }
-        self.event(Event::UserDeparted { id, erase_at_ms });
         Ok(())
     }
 
@@ -335,13 +348,8 @@ impl Booking<'_> {
         Ok(())
     }
 
-    fn update_group(&mut self, group: Group, profile: bool, renamed: bool) -> Result<(), Refusal> {
-        if profile {
-            let kind = if renamed {
-                EntryType::NameChanged
-            } else {
-                EntryType::ProfileChanged
-            };
+    fn update_group(&mut self, group: Group, entry: Option<EntryType>) -> Result<(), Refusal> {
+        if let Some(kind) = entry {
             self.plain(kind, group.handle)?;
         }
         let group = Arc::new(group);

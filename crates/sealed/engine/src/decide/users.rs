@@ -33,7 +33,7 @@ pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewUser) -> Outcome {
         scopes: alloc::vec![Scope::UsersCreate],
         identifiers: new.document.identifiers(),
         accounts: alloc::vec![&*keys.user_name],
-        groups: Vec::new(),
+        ..Need::default()
     };
     let grant = by.may(registry, &need)?;
     if registry.user_named(&keys.user_name).is_some() {
@@ -197,6 +197,18 @@ fn change(
         Document::InEvent(&document),
         steps,
     )?)
+}
+
+/// The user, suspended or restored, and otherwise as before.
+pub(super) fn with_activity(user: &User, active: bool, now_ms: u64) -> Result<User, Refusal> {
+    let document = UserDocument::from_canonical(&user.document)?.with_active(active);
+    Ok(User {
+        modified_ms: now_ms,
+        version: user.version.saturating_add(1),
+        active,
+        document: document.to_canonical().into_boxed_slice(),
+        ..user.clone()
+    })
 }
 
 /// The delegation that covers every part of the change.

@@ -3,7 +3,7 @@
 use chancery_engine::{Answer as Outcome, Refusal};
 use chancery_scim::{Error, Projection, ResourceKind, ScimError, ScimType, weak_etag};
 use hyper::StatusCode;
-use hyper::header::{ETAG, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{ETAG, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 
 use super::{Caller, MEDIA_TYPE, scim_problem};
 use crate::http::{Answer, retry_later, unauthorized, with_body};
@@ -73,16 +73,37 @@ pub(super) fn refusal(refused: &Refusal) -> Answer {
             StatusCode::FORBIDDEN,
             &format!("the domain {domain} is not among the trusted domains of the delegation"),
         ),
+        Refusal::Burst {
+            retry_after_s: Some(seconds),
+            ..
+        } => {
+            let mut answer = body(&ScimError::new(
+                429,
+                Some(ScimType::TooMany),
+                refused.to_string(),
+            ));
+            set(&mut answer, RETRY_AFTER, &seconds.to_string());
+            answer
+        }
+        // No waiting makes room for it.
+        Refusal::Burst { .. } => body(&ScimError::new(
+            403,
+            Some(ScimType::TooMany),
+            refused.to_string(),
+        )),
         Refusal::Delegation(_)
         | Refusal::CredentialScope { .. }
         | Refusal::NoDelegation
-        | Refusal::Protected { .. } => error(StatusCode::FORBIDDEN, &refused.to_string()),
+        | Refusal::Protected { .. }
+        | Refusal::Held { .. } => error(StatusCode::FORBIDDEN, &refused.to_string()),
         Refusal::OtherSlug
         | Refusal::Paper(_)
         | Refusal::Body(_)
         | Refusal::NotFound
         | Refusal::Taken { .. }
         | Refusal::CredentialTerms
+        | Refusal::Stale { .. }
+        | Refusal::Value { .. }
         | Refusal::Unsupported
         | Refusal::Internal => error(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -329,7 +350,36 @@ pub(super) mod rendered {
 
 #[cfg(test)]
 mod tests {
+    use chancery_engine::BurstKind;
+
     use super::*;
+
+    fn braked(retry_after_s: Option<u64>) -> Answer {
+        refusal(&Refusal::Burst {
+            kind: BurstKind::Suspensions,
+            limit: 50,
+            window_s: 3600,
+            retry_after_s,
+        })
+    }
+
+    #[test]
+    fn a_burst_is_told_when_to_come_back_if_that_helps() {
+        let answer = braked(Some(17));
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.headers().get(RETRY_AFTER).unwrap(), "17");
+        let answer = braked(None);
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        assert!(answer.headers().get(RETRY_AFTER).is_none());
+    }
+
+    #[test]
+    fn a_held_change_is_forbidden_and_not_an_error_of_ours() {
+        let answer = refusal(&Refusal::Held { id: [0xab; 32] });
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        let text = Refusal::Held { id: [0xab; 32] }.to_string();
+        assert!(text.ends_with("held as abababababababab"), "{text}");
+    }
 
     #[test]
     fn a_large_group_is_answered_without_members_unless_they_are_asked_for() {

@@ -1,0 +1,167 @@
+//! Resources of one kind, in order of creation and under the strings by which they are found.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+
+use crate::id::ResourceId;
+use crate::resource::{Group, IndexKeys, User};
+
+/// Resources of one kind with their indexes.
+#[derive(Clone, Debug)]
+pub struct Shelf<T> {
+    items: BTreeMap<ResourceId, Arc<T>>,
+    by_sequence: BTreeMap<u64, ResourceId>,
+    external_ids: BTreeSet<(Arc<str>, ResourceId)>,
+    emails: BTreeSet<(Arc<str>, ResourceId)>,
+    display_names: BTreeSet<(Arc<str>, ResourceId)>,
+}
+
+/// What a [`Shelf`] needs to know of a resource.
+pub trait Shelved {
+    /// SCIM `id`.
+    fn id(&self) -> ResourceId;
+    /// Order of creation.
+    fn sequence(&self) -> u64;
+    /// Index keys.
+    fn keys(&self) -> &IndexKeys;
+}
+
+impl Shelved for User {
+    fn id(&self) -> ResourceId {
+        self.id
+    }
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+    fn keys(&self) -> &IndexKeys {
+        &self.keys
+    }
+}
+
+impl Shelved for Group {
+    fn id(&self) -> ResourceId {
+        self.id
+    }
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+    fn keys(&self) -> &IndexKeys {
+        &self.keys
+    }
+}
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Self {
+        Self {
+            items: BTreeMap::new(),
+            by_sequence: BTreeMap::new(),
+            external_ids: BTreeSet::new(),
+            emails: BTreeSet::new(),
+            display_names: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T: Shelved> Shelf<T> {
+    /// The resource with this id.
+    #[must_use]
+    pub fn get(&self, id: ResourceId) -> Option<&Arc<T>> {
+        self.items.get(&id)
+    }
+
+    /// Number of resources.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// All resources in order of creation.
+    pub fn in_order(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.by_sequence
+            .values()
+            .filter_map(|id| self.items.get(id))
+    }
+
+    /// Resources in order of creation, without the first `offset`.
+    pub fn in_order_from(&self, offset: usize) -> impl Iterator<Item = &Arc<T>> {
+        self.by_sequence
+            .values()
+            .skip(offset)
+            .filter_map(|id| self.items.get(id))
+    }
+
+    /// Resources in order of creation whose number is `sequence` or higher.
+    pub fn in_order_since(&self, sequence: u64) -> impl Iterator<Item = &Arc<T>> {
+        self.by_sequence
+            .range(sequence..)
+            .filter_map(|(_, id)| self.items.get(id))
+    }
+
+    /// Resources with exactly this externalId.
+    pub fn with_external_id<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Arc<T>> {
+        self.under(&self.external_ids, key)
+    }
+
+    /// Resources with this folded email.
+    pub fn with_email<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Arc<T>> {
+        self.under(&self.emails, key)
+    }
+
+    /// Resources with this folded displayName.
+    pub fn with_display_name<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Arc<T>> {
+        self.under(&self.display_names, key)
+    }
+
+    fn under<'a>(
+        &'a self,
+        index: &'a BTreeSet<(Arc<str>, ResourceId)>,
+        key: &str,
+    ) -> impl Iterator<Item = &'a Arc<T>> {
+        let key: Arc<str> = Arc::from(key);
+        let first = (Arc::clone(&key), ResourceId::LOWEST);
+        index
+            .range(first..)
+            .take_while(move |(found, _)| *found == key)
+            .filter_map(|(_, id)| self.items.get(id))
+    }
+
+    pub(crate) fn put(&mut self, item: &Arc<T>) -> Option<Arc<T>> {
+        let id = item.id();
+        let before = self.take(id);
+        self.by_sequence.insert(item.sequence(), id);
+        let keys = item.keys();
+        if let Some(key) = &keys.external_id {
+            self.external_ids.insert((Arc::clone(key), id));
+        }
+        for key in &keys.emails {
+            self.emails.insert((Arc::clone(key), id));
+        }
+        if let Some(key) = &keys.display_name {
+            self.display_names.insert((Arc::clone(key), id));
+        }
+        self.items.insert(id, Arc::clone(item));
+        before
+    }
+
+    pub(crate) fn take(&mut self, id: ResourceId) -> Option<Arc<T>> {
+        let item = self.items.remove(&id)?;
+        self.by_sequence.remove(&item.sequence());
+        let keys = item.keys();
+        if let Some(key) = &keys.external_id {
+            self.external_ids.remove(&(Arc::clone(key), id));
+        }
+        for key in &keys.emails {
+            self.emails.remove(&(Arc::clone(key), id));
+        }
+        if let Some(key) = &keys.display_name {
+            self.display_names.remove(&(Arc::clone(key), id));
+        }
+        Some(item)
+    }
+}
