@@ -17,6 +17,6 @@ mod seed;
 mod world;
 
 pub use member::Member;
-pub use requests::user_json;
+pub use requests::{member_json, user_json};
 pub use seed::Seeded;
 pub use world::World;

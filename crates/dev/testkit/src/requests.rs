@@ -1,6 +1,8 @@
 //! SCIM requests of the world's credential.
 
+use base64ct::{Base64, Encoding as _};
 use chancery_engine::{Act, Answer, NewGroup, NewUser, Refusal, ResourceId, TenantAct, Update};
+use chancery_keyset::{Keyset, KeysetSeed};
 use chancery_scim::{GroupDocument, PatchRequest, UserDocument};
 
 use crate::world::{World, panic_on};
@@ -88,6 +90,16 @@ impl World {
         }
     }
 
+    /// Has a reader find users, as a GET by filter or by id does.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn find(&mut self, ids: &[ResourceId]) -> Result<Answer, Refusal> {
+        let fresh = self.seeded.key();
+        let ids = ids.to_vec();
+        self.act(self.by_token(TenantAct::Matched { ids, fresh }))
+    }
+
     /// Changes a group by PATCH.
     ///
     /// # Errors
@@ -103,6 +115,25 @@ impl World {
         };
         self.act(self.by_token(TenantAct::PatchGroup(update)))
     }
+}
+
+/// One member of an import: the address `local@demo.example` and the public keyset of `seed`.
+#[must_use]
+pub fn member_json(local: &str, seed: u64) -> String {
+    let keyset = Keyset::from_seed(KeysetSeed::from_bytes(seed_bytes(seed))).expect("keyset");
+    let public = Base64::encode_string(&keyset.public().encode());
+    format!(
+        "{{\"user_name\":\"{local}@demo.example\",\"external_id\":null,\"display_name\":\"{local}\",\
+         \"emails\":[\"{local}@demo.example\"],\"public_keyset\":\"{public}\"}}"
+    )
+}
+
+fn seed_bytes(seed: u64) -> [u8; 64] {
+    let mut bytes = [7; 64];
+    for (byte, value) in bytes.iter_mut().zip(seed.to_be_bytes()) {
+        *byte = value;
+    }
+    bytes
 }
 
 /// A user's SCIM body in the shape that Okta sends.

@@ -200,6 +200,16 @@ impl World {
         })
     }
 
+    /// Lets the runtime's timer run once and commits what it did; returns whether it has more to do at once.
+    pub fn tick(&mut self) -> bool {
+        let fresh = self.seeded.key();
+        let more = self.ledger.tick(self.now_ms, &fresh);
+        if self.ledger.has_open() {
+            self.commit();
+        }
+        more
+    }
+
     /// Submits an act without closing its batch; returns the number of its reply.
     pub fn submit(&mut self, act: Act) -> u64 {
         let reply = self.next_reply;

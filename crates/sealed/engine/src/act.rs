@@ -104,6 +104,13 @@ pub enum TenantAct {
     PatchGroup(Update<PatchRequest>),
     /// Delete a group.
     DeleteGroup(Update<()>),
+    /// A reader found users while a plan is open: they are known to the identity provider.
+    Matched {
+        /// The users.
+        ids: Vec<ResourceId>,
+        /// Fresh randomness for this act alone.
+        fresh: Key,
+    },
     /// Something that an admin signed; the body says what.
     Signed {
         /// The act's name.
@@ -209,7 +216,7 @@ pub enum Answer {
         /// Index of the entry that confirmed it, or of the act's last one.
         index: u64,
     },
-    /// A refused claim was noted, or one too many to note.
+    /// A refused claim, or that a reader found somebody, was noted, or need not be.
     Noted,
     /// A group's key is to be wrapped for a member. It leaves only with a quorum of its own.
     GroupKey(Box<GroupKey>),
@@ -354,6 +361,23 @@ pub enum Refusal {
         /// Which.
         member: &'static str,
     },
+    /// A plan is open and must be applied or dropped first.
+    PlanOpen,
+    /// A signed plan is being carried out; automation waits until it is done.
+    PlanUnderway,
+    /// There is no plan.
+    NoPlan,
+    /// The plan is another one than the one that was signed.
+    OtherPlan,
+    /// The public keyset is malformed.
+    Keyset,
+    /// One of several members is refused, and with it all of them.
+    Member {
+        /// Which, from 0.
+        index: usize,
+        /// Why.
+        cause: Box<Self>,
+    },
     /// Nothing in this version carries out the act.
     Unsupported,
     /// The runtime's own log refused an entry, or randomness failed: our fault.
@@ -426,6 +450,15 @@ impl fmt::Display for Refusal {
                 "the identity provider signs with a key that does not count yet: an admin can sign for it with `chancery idp trust`, or it counts by itself a day after it was first seen",
             ),
             Self::Malformed { member } => write!(formatter, "{member} is not of its form"),
+            Self::PlanOpen => formatter.write_str("a plan is open: apply or drop the plan first"),
+            Self::PlanUnderway => formatter
+                .write_str("a signed plan is being carried out; try again in a few seconds"),
+            Self::NoPlan => formatter.write_str("there is no plan"),
+            Self::OtherPlan => {
+                formatter.write_str("the plan is not the one that was signed; look at it again")
+            }
+            Self::Keyset => formatter.write_str("the public keyset is malformed"),
+            Self::Member { index, cause } => write!(formatter, "member {index}: {cause}"),
             Self::Unsupported => formatter.write_str("this version does not carry out that act"),
             Self::Internal => formatter.write_str("the runtime could not carry out the act"),
         }

@@ -15,11 +15,15 @@ mod erase;
 mod gate;
 mod groups;
 mod held;
+mod import;
+mod intents;
 mod issuer;
 mod member;
+mod plans;
 mod reading;
 mod signers;
 mod steps;
+mod timer;
 mod users;
 
 use chancery_authority::DeploymentId;
@@ -37,6 +41,7 @@ use crate::tenant::Tenant;
 pub use authority::{covers, live_credential};
 
 pub(crate) use admin::{Admitted, admit, tenant_handle};
+pub(crate) use timer::{due, is_due};
 
 /// What decisions need to know of the deployment.
 #[derive(Debug)]
@@ -64,6 +69,16 @@ pub(crate) fn tenant(
     match (authority, act) {
         (Authority::Credential { handle }, act) => {
             let by = authority::Caller::new(settings, &head.registry, now_ms, &handle)?;
+            if head
+                .registry
+                .plan()
+                .is_some_and(|plan| plan.approved().is_some())
+            {
+                return match act {
+                    TenantAct::Matched { .. } => Ok((None, Answer::Noted)),
+                    _ => Err(Refusal::PlanUnderway),
+                };
+            }
             match act {
                 TenantAct::CreateUser(new) => users::create(head, &by, new),
                 TenantAct::ReplaceUser(update) => users::replace(head, &by, &update),
@@ -73,6 +88,7 @@ pub(crate) fn tenant(
                 TenantAct::ReplaceGroup(update) => groups::replace(head, &by, &update),
                 TenantAct::PatchGroup(update) => groups::patch(head, &by, &update),
                 TenantAct::DeleteGroup(update) => groups::delete(head, &by, &update),
+                TenantAct::Matched { ids, fresh } => intents::matched(head, &by, &ids, &fresh),
                 // What others sign or prove, no token can.
                 _ => Err(Refusal::Unauthorized),
             }

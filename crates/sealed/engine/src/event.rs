@@ -130,10 +130,12 @@ pub enum Event {
         /// Users whom the identity provider did not name and who are suspended at the end.
         suspend: Box<[ResourceId]>,
     },
-    /// This many intents of the approved plan have taken effect in all.
+    /// So many intents and suspensions of the approved plan are behind it.
     PlanAdvanced {
-        /// How many.
+        /// How many in all.
         done: u64,
+        /// How many of them no longer fitted and changed nothing.
+        skipped: u64,
     },
     /// There is no plan any more.
     PlanEnded,

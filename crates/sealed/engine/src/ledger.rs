@@ -31,6 +31,10 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// Keysets that are drawn before they are needed.
 const STOCK: usize = 64;
+/// Most acts that one call of the timer does.
+const TICK_ACTS_MAX: usize = 500;
+/// Most acts that one call of the timer does for one tenant.
+const TICK_TENANT_ACTS_MAX: usize = 100;
 
 /// One sealed record on its way to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +154,8 @@ pub struct Ledger<R> {
     context: LeafContext,
     settings: decide::Settings,
     open: Open<R>,
+    /// The tenant whose timer ran last.
+    ticked: Option<TenantId>,
 }
 
 impl<R> Ledger<R> {
@@ -178,6 +184,7 @@ impl<R> Ledger<R> {
             context,
             settings,
             open: Open::new(),
+            ticked: None,
         }
     }
 
@@ -261,6 +268,42 @@ impl<R> Ledger<R> {
                 Ok(answer)
             }
         }
+    }
+
+    /// Does what is due without anybody asking: carries signed plans on and erases those whose retention
+    /// has ended. One call does a bounded amount; returns whether there is more to do at once. `fresh` is
+    /// fresh randomness for this call alone.
+    pub fn tick(&mut self, now_ms: u64, fresh: &Key) -> bool {
+        let instance = self.instance_handle();
+        let is_due = |head: &Tenant| decide::is_due(&head.registry, now_ms);
+        let due: Vec<TenantId> = self
+            .tenants
+            .iter()
+            .filter(|(_, head)| is_due(head))
+            .map(|(id, _)| *id)
+            .collect();
+        // Whoever comes after the last one served is first.
+        let turn = due.partition_point(|id| Some(*id) <= self.ticked);
+        let mut left = TICK_ACTS_MAX;
+        for id in due.iter().cycle().skip(turn).take(due.len()) {
+            if left == 0 || self.open.bytes >= BATCH_BYTES_MAX {
+                return true;
+            }
+            let Some(head) = self.tenants.get_mut(id) else {
+                continue;
+            };
+            let fresh = fresh.derive("chancery/timer/v1", id.as_bytes());
+            let most = left.min(TICK_TENANT_ACTS_MAX);
+            head.stock = core::mem::take(&mut self.stock);
+            let records = decide::due(head, instance, now_ms, &fresh, most);
+            self.stock = core::mem::take(&mut head.stock);
+            left = left.saturating_sub(records.len());
+            for record in records {
+                self.take(*id, Some(record));
+            }
+            self.ticked = Some(*id);
+        }
+        self.tenants.values().any(is_due)
     }
 
     fn admit(&mut self, decided: decide::Admitted) -> Result<Answer, Refusal> {

@@ -4,6 +4,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use chancery_json::{Object, Value};
+use chancery_sealing::Key;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -84,6 +86,30 @@ pub struct Parts {
 }
 
 impl Step {
+    /// The word that documents use.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Provision { .. } => "provision",
+            Self::Update { .. } => "update",
+            Self::Depart { .. } => "depart",
+            Self::CreateGroup { .. } => "create_group",
+            Self::UpdateGroup { .. } => "update_group",
+            Self::Regroup { .. } => "regroup",
+            Self::RemoveGroup { .. } => "remove_group",
+        }
+    }
+
+    /// The user or group that it is about.
+    #[must_use]
+    pub const fn subject(&self) -> ResourceId {
+        match self {
+            Self::Provision { user, .. } | Self::Update { user, .. } => user.id,
+            Self::CreateGroup { group } | Self::UpdateGroup { group, .. } => group.id,
+            Self::Depart { user, .. } => *user,
+            Self::Regroup { group, .. } | Self::RemoveGroup { group } => *group,
+        }
+    }
+
     /// About how many bytes this step takes in a record.
     pub(crate) fn weight(&self) -> usize {
         let variable = match self {
@@ -111,7 +137,7 @@ pub struct Intent {
     pub at_ms: u64,
     /// Users that it found or named, for the difference that an admin reads.
     pub matched: Vec<ResourceId>,
-    /// Secret of the openings that its commitments use.
+    /// Secret of the openings that its commitments use once it is carried out.
     pub(crate) secret: OpeningSecret,
     /// What it asks for.
     pub steps: Vec<Step>,
@@ -126,11 +152,41 @@ impl Intent {
             .saturating_add(128)
     }
 
-    /// The intent's bytes, to whose digest its log entry commits.
+    /// The document to which the intent's log entry commits: which resources it is about, in clear, and
+    /// a commitment to the rest under the secret of the act that it is to become. It holds nothing of a
+    /// person, so that it can stay when somebody is erased.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        // The encoding of these types cannot fail; an empty one would match no entry.
-        postcard::to_allocvec(self).unwrap_or_default()
+        let steps: Vec<Value> = self
+            .steps
+            .iter()
+            .map(|step| {
+                Value::Object(
+                    Object::new()
+                        .with("step", step.name())
+                        .with("subject", step.subject().text()),
+                )
+            })
+            .collect();
+        Object::new()
+            .with("credential", hex::encode(self.credential))
+            .with("delegation", hex::encode(self.delegation))
+            .with("at_ms", self.at_ms)
+            .with(
+                "matched",
+                u64::try_from(self.matched.len()).unwrap_or(u64::MAX),
+            )
+            .with("steps", steps)
+            .with("content", hex::encode(self.content()))
+            .to_bytes()
+    }
+
+    /// The keyed digest of what the intent asks for.
+    fn content(&self) -> [u8; 32] {
+        // The encoding of these types cannot fail; an empty one would be no intent.
+        let bytes = postcard::to_allocvec(&(&self.matched, &self.steps)).unwrap_or_default();
+        let digest: [u8; 32] = Sha256::digest(bytes).into();
+        Key::from_bytes(self.secret.0).tag("chancery/intent/content/v1", &digest)
     }
 
     /// SHA-256 of [`Intent::encode`].

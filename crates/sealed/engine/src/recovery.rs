@@ -17,6 +17,7 @@ use crate::decide::Settings;
 use crate::event::Event;
 use crate::journal::{ROOT_STREAM, RecordError, StreamBytes};
 use crate::ledger::{LeafContext, Ledger};
+use crate::plan::Step;
 use crate::records::{RootItem, RootRecord, SecretBytes, TenantRecord};
 use crate::root_log::{RootLog, RootLogError};
 use crate::tenant::{SecretsError, Tenant, TenantSecrets};
@@ -344,6 +345,19 @@ fn restore(event: &mut Event) -> Option<()> {
         Event::GroupPut(group) => {
             let group = Arc::make_mut(group);
             group.keys = crate::scim_keys::of_group(&group.document)?;
+        }
+        Event::Intended(intent) => {
+            for step in &mut Arc::make_mut(intent).steps {
+                match step {
+                    Step::Provision { user, .. } | Step::Update { user, .. } => {
+                        user.keys = crate::scim_keys::of_user(&user.document)?;
+                    }
+                    Step::CreateGroup { group } | Step::UpdateGroup { group, .. } => {
+                        group.keys = crate::scim_keys::of_group(&group.document)?;
+                    }
+                    Step::Depart { .. } | Step::Regroup { .. } | Step::RemoveGroup { .. } => {}
+                }
+            }
         }
         _ => {}
     }

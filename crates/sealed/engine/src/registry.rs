@@ -21,6 +21,10 @@ use crate::id::ResourceId;
 use crate::resource::{Credential, Group, User};
 use crate::shelf::Shelf;
 
+mod planned;
+
+pub use planned::{Approved, Plan};
+
 /// A delegation that the tenant's admins signed.
 #[derive(Clone, Debug)]
 pub struct Granted {
@@ -55,6 +59,8 @@ pub struct Registry {
     users: Shelf<User>,
     user_names: BTreeMap<Arc<str>, ResourceId>,
     departed: BTreeMap<ResourceId, Departed>,
+    /// When whom to erase.
+    erasures: BTreeSet<(u64, ResourceId)>,
     groups: Shelf<Group>,
     members: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     memberships: BTreeSet<(ResourceId, ResourceId)>,
@@ -70,6 +76,7 @@ pub struct Registry {
     held: BTreeMap<[u8; 32], Arc<HeldAct>>,
     bursts: BTreeMap<BurstKind, Burst>,
     next_sequence: u64,
+    plan: Option<Plan>,
 }
 
 impl Registry {
@@ -221,10 +228,10 @@ impl Registry {
 
     /// Those who are to be erased by `now_ms`.
     pub fn due_for_erasure(&self, now_ms: u64) -> impl Iterator<Item = ResourceId> {
-        self.departed
+        self.erasures
             .iter()
-            .filter(move |(_, departed)| departed.erase_at_ms.is_some_and(|at| at <= now_ms))
-            .map(|(id, _)| *id)
+            .take_while(move |(at_ms, _)| *at_ms <= now_ms)
+            .map(|(_, id)| *id)
     }
 
     /// The signed genesis envelope.
@@ -268,14 +275,21 @@ impl Registry {
         self.departed.len()
     }
 
-    /// The creation number that the next resource gets.
+    /// The creation number that the next resource gets, planned ones included.
     #[must_use]
-    pub const fn next_sequence(&self) -> u64 {
-        self.next_sequence
+    pub fn next_sequence(&self) -> u64 {
+        self.next_sequence.max(self.planned_sequence())
     }
 
     /// Makes one event true. Events were decided before, so there is nothing to refuse here.
     pub fn apply(&mut self, event: &Event) {
+        if self.plan.is_some() {
+            self.carry_over(event);
+        }
+        self.apply_here(event);
+    }
+
+    fn apply_here(&mut self, event: &Event) {
         match event {
             Event::Genesis(envelope) => {
                 let verified = Envelope::parse(envelope)
@@ -372,7 +386,7 @@ impl Registry {
                     .or_default()
                     .approve(*count, *until_ms);
             }
-            _ => {}
+            of_plan => self.apply_plan(of_plan),
         }
     }
 
@@ -447,6 +461,9 @@ impl Registry {
         if let Some(departed) = self.departed.remove(&id) {
             self.handles.remove(&departed.user.handle);
             self.erased.insert(departed.user.handle);
+            if let Some(at_ms) = departed.erase_at_ms {
+                self.erasures.remove(&(at_ms, id));
+            }
         }
     }
 
@@ -463,6 +480,9 @@ impl Registry {
             .collect();
         for group in groups {
             self.regroup(group, &[], &[id]);
+        }
+        if let Some(at_ms) = erase_at_ms {
+            self.erasures.insert((at_ms, id));
         }
         self.departed.insert(id, Departed { user, erase_at_ms });
     }

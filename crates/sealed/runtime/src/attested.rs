@@ -403,6 +403,17 @@ fn group_key(service: &Service, tenant: &TenantId, key: &GroupKey) -> Answer {
     )
 }
 
+/// What is wrong with one of several members, with the place or the domain that the admin must look at.
+fn member_fault(cause: &Refusal) -> String {
+    match cause {
+        Refusal::Body(error) => error.describe(),
+        Refusal::Delegation(chancery_authority::Refusal::DomainNotTrusted { domain }) => {
+            format!("the domain {domain} is not among the domains of the tenant")
+        }
+        other => other.to_string(),
+    }
+}
+
 /// Each failure has one answer.
 pub(crate) fn failed(failure: &ActFailure) -> Answer {
     let refusal = match failure {
@@ -419,6 +430,7 @@ pub(crate) fn failed(failure: &ActFailure) -> Answer {
     let detail = match refusal {
         Refusal::Paper(error) => error.describe(),
         Refusal::Body(error) => error.describe(),
+        Refusal::Member { index, cause } => format!("member {index}: {}", member_fault(cause)),
         other => other.to_string(),
     };
     problem(status, &detail)
@@ -440,9 +452,16 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::Scim(_)
         | Refusal::UnknownMember { .. }
         | Refusal::Malformed { .. }
+        | Refusal::Keyset
+        | Refusal::Member { .. }
         | Refusal::TooLarge { .. } => StatusCode::BAD_REQUEST,
-        Refusal::NotFound => StatusCode::NOT_FOUND,
-        Refusal::Taken { .. } | Refusal::OtherSlug | Refusal::Stale { .. } => StatusCode::CONFLICT,
+        Refusal::NotFound | Refusal::NoPlan => StatusCode::NOT_FOUND,
+        Refusal::Taken { .. }
+        | Refusal::OtherSlug
+        | Refusal::Stale { .. }
+        | Refusal::PlanOpen
+        | Refusal::PlanUnderway
+        | Refusal::OtherPlan => StatusCode::CONFLICT,
         Refusal::Burst { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Unsupported => StatusCode::NOT_IMPLEMENTED,
         _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -35,6 +35,9 @@ const QUORUM_PAUSE: Duration = Duration::from_millis(500);
 /// How often the node statement's age is looked at.
 const RENEWAL_PERIOD: Duration = Duration::from_secs(30);
 
+/// How often the runtime looks for what is due without anybody asking: signed plans, ended retention.
+const TIMER_PERIOD: Duration = Duration::from_secs(1);
+
 /// The machine that the runtime finds itself on.
 pub struct Machine {
     /// The secure processor.
@@ -223,6 +226,7 @@ impl Starter<'_> {
             }
         }
         service.metrics.boot_epoch.set(epoch);
+        tokio::spawn(keep_time(Arc::clone(&service)));
         tokio::spawn(renew(Arc::clone(&service), tls, Arc::clone(&self.launch)));
         Ok((service, stopped))
     }
@@ -457,6 +461,16 @@ async fn log_leaf(service: &Arc<Service>, kind: EpochKind, detail: Vec<u8>) -> u
         {
             Some(Answer::Leaf { index }) => return index,
             Some(_) | None => tokio::time::sleep(QUORUM_PAUSE).await,
+        }
+    }
+}
+
+/// Has the sequencer look for what is due, while what it does can be committed.
+async fn keep_time(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(TIMER_PERIOD).await;
+        if service.may_write() {
+            service.inbox.tick();
         }
     }
 }

@@ -95,8 +95,16 @@ async fn dispatch(
 ) -> Result<Answer, ActFailure> {
     match (&call.method, target(&call.path)) {
         (&Method::GET, Target::Discovery(name, key)) => Ok(discover(call, caller, name, key)),
-        (&Method::GET, Target::Collection(kind)) => listing::list(service, call, caller, kind),
-        (&Method::GET, Target::Resource(kind, id)) => read(service, call, caller, kind, id),
+        (&Method::GET, Target::Collection(kind)) => {
+            let (answer, found) = listing::list(service, call, caller, kind)?;
+            note_found(service, caller, found).await?;
+            Ok(answer)
+        }
+        (&Method::GET, Target::Resource(kind, id)) => {
+            let (answer, found) = read(service, call, caller, kind, id)?;
+            note_found(service, caller, found.into_iter().collect()).await?;
+            Ok(answer)
+        }
         (&Method::POST, Target::Collection(kind)) => create(service, call, caller, kind).await,
         (&Method::PUT | &Method::PATCH | &Method::DELETE, Target::Resource(kind, id)) => {
             update(service, call, caller, kind, id).await
@@ -224,7 +232,7 @@ fn read(
     caller: &Caller,
     kind: ResourceKind,
     id: &str,
-) -> Result<Answer, ActFailure> {
+) -> Result<(Answer, Option<ResourceId>), ActFailure> {
     let projection = projection(call, kind)?;
     let if_none_match = tags(call, &IF_NONE_MATCH)?;
     let view = service.read();
@@ -232,7 +240,8 @@ fn read(
     let id = ResourceId::parse(id)
         .ok_or(Error::NotFound)
         .map_err(Refusal::from)?;
-    let registry = &tenant.registry;
+    let registry = tenant.registry.effective();
+    let found = (kind == ResourceKind::User).then_some(id);
     let unchanged = |version: &str| {
         if_none_match
             .as_ref()
@@ -244,7 +253,7 @@ fn read(
             let user = user.map_err(Refusal::from)?;
             let version = rendered::user_version(registry, user, &projection);
             if unchanged(&version) {
-                return Ok(not_modified(&version));
+                return Ok((not_modified(&version), found));
             }
             let body = rendered::user(&caller.base, registry, user, &projection, &version);
             (version, body)
@@ -254,14 +263,39 @@ fn read(
             let group = group.map_err(Refusal::from)?;
             let version = rendered::group_version(registry, group, &projection);
             if unchanged(&version) {
-                return Ok(not_modified(&version));
+                return Ok((not_modified(&version), found));
             }
             let body = rendered::group(&caller.base, registry, group, &projection, &version);
             (version, body)
         }
     };
     let body = body.map_err(Refusal::from)?;
-    Ok(answers::resource(StatusCode::OK, &version, None, body))
+    let answer = answers::resource(StatusCode::OK, &version, None, body);
+    Ok((answer, found))
+}
+
+/// While automation is on trial, whoever it finds is somebody whom it knows. That is noted before the
+/// answer, or there is none: an account that seems unknown would be suspended by the plan.
+async fn note_found(
+    service: &Arc<Service>,
+    caller: &Caller,
+    found: Vec<ResourceId>,
+) -> Result<(), ActFailure> {
+    let ids = {
+        let view = service.read();
+        let registry = view.tenant(&caller.tenant).map(|tenant| &tenant.registry);
+        registry
+            .filter(|registry| registry.takes_intents(service.now_ms()))
+            .map(|registry| registry.unmatched(&found))
+            .unwrap_or_default()
+    };
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let fresh = service.fresh().map_err(|_entropy| Refusal::Internal)?;
+    act_as(service, caller, TenantAct::Matched { ids, fresh })
+        .await
+        .map(|_noted| ())
 }
 
 /// What the caller wants to be shown. It is read before an act, so that a query that is refused has
@@ -315,6 +349,7 @@ async fn create(
                 // A name that is taken for all to see costs no key pair.
                 if tenant
                     .registry
+                    .effective()
                     .user_named(document.keys().user_name.as_str())
                     .is_some()
                 {

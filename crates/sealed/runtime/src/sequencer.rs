@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use chancery_authority::TenantId;
 use chancery_engine::{Act, Answer, Batch, Ledger, LedgerError, Refusal, Submission};
 use chancery_keyset::Keyset;
+use chancery_sealing::Key;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Clock, TrustedTime};
@@ -43,6 +44,7 @@ struct Queue {
     waiting: VecDeque<Submission<Reply>>,
     of_tenant: BTreeMap<TenantId, usize>,
     in_flight: bool,
+    tick_due: bool,
     ended: bool,
 }
 
@@ -118,6 +120,15 @@ impl Inbox {
             .len()
     }
 
+    /// Asks the sequencer to do what is due without anybody asking, before it decides the next act.
+    pub fn tick(&self) {
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .tick_due = true;
+        self.changed.notify_one();
+    }
+
     /// Says that the batch on its way has been committed.
     pub fn committed(&self) {
         self.queue
@@ -140,6 +151,7 @@ impl Inbox {
 /// The next thing that the sequencer does.
 enum Step {
     Decide(Box<Submission<Reply>>),
+    Tick,
     Close,
     /// Nothing waits: a keyset is drawn for a group that will need one.
     Draw,
@@ -166,8 +178,10 @@ impl Sequencer {
     /// Decides and batches until the inbox is ended. While a batch is on its way, the next one is
     /// decided; it leaves as soon as the one before is committed, so no timer is needed.
     pub fn run(mut self) {
+        let mut is_more_due = false;
         while let Some(step) = self.next() {
             match step {
+                Step::Tick => is_more_due = self.tick(),
                 Step::Decide(act) => {
                     let now_ms = self.time.now_ms(self.clock.as_ref());
                     self.ledger.submit(now_ms, *act);
@@ -185,9 +199,20 @@ impl Sequencer {
                         self.inbox.end();
                         return;
                     }
+                    // What is left for the timer goes into the next batch, beside what others ask for.
+                    if core::mem::take(&mut is_more_due) {
+                        self.inbox.tick();
+                    }
                 }
             }
         }
+    }
+
+    /// Does a bounded part of what is due; whether there is more. Without randomness nothing can be done,
+    /// which the next batch finds out as well.
+    fn tick(&mut self) -> bool {
+        let now_ms = self.time.now_ms(self.clock.as_ref());
+        Key::generate(&mut self.entropy).is_ok_and(|fresh| self.ledger.tick(now_ms, &fresh))
     }
 
     fn close(&mut self) -> Result<Batch<Reply>, LedgerError> {
@@ -217,6 +242,9 @@ impl Sequencer {
                 return None;
             }
             let has_room = self.ledger.open_acts() < BATCH_ACTS_MAX;
+            if has_room && core::mem::take(&mut queue.tick_due) {
+                return Some(Step::Tick);
+            }
             if has_room && let Some(act) = queue.pop() {
                 return Some(Step::Decide(Box::new(act)));
             }

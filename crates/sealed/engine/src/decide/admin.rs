@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use chancery_authority::{ActName, Admission, Delegation, Genesis};
+use chancery_authority::{ActName, Admission, Delegation, Genesis, Mode};
 use chancery_directory::{Digest, EntryType, Opens, Origin, Validity, commit};
 use chancery_dsse::Envelope;
 use chancery_json::Fields;
@@ -146,6 +146,16 @@ pub(super) fn signed(
             fields.finish()?;
             desk.revoke_token(head, draws, handle)
         }
+        ActName::TenantImport => desk.import(head, fresh, fields),
+        ActName::PlanShow => {
+            fields.finish()?;
+            Ok((None, Answer::Document(Box::new(desk.show_plan(head)))))
+        }
+        ActName::PlanApply => desk.apply_plan(head, draws, fields),
+        ActName::PlanDrop => {
+            fields.finish()?;
+            desk.drop_plan(head, draws)
+        }
         ActName::TokenList => {
             fields.finish()?;
             Ok((None, desk.list_tokens(head)))
@@ -270,6 +280,14 @@ impl Desk<'_> {
             });
         }
         let terms = verified.delegation();
+        // From here on acts would take effect over what was asked for before and decided by nobody.
+        let is_open = head
+            .registry
+            .plan()
+            .is_some_and(|plan| plan.approved().is_none());
+        if is_open && terms.mode == Mode::Apply {
+            return Err(Refusal::PlanOpen);
+        }
         if terms.not_after_ms <= self.now_ms {
             return Err(Refusal::Delegation(chancery_authority::Refusal::Expired {
                 not_after_ms: terms.not_after_ms,

@@ -9,6 +9,7 @@ use chancery_scim::Identifier;
 
 use super::Settings;
 use crate::act::Refusal;
+use crate::id::ResourceId;
 use crate::registry::{Granted, Registry};
 use crate::resource::Credential;
 
@@ -17,6 +18,8 @@ use crate::resource::Credential;
 pub(super) struct Caller {
     pub(super) credential: [u8; 32],
     pub(super) now_ms: u64,
+    /// Whether what it asks for is recorded as an intent.
+    pub(super) planning: bool,
     scopes: Vec<Scope>,
     any_domain: bool,
 }
@@ -33,7 +36,7 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    fn of(granted: &Granted, waits: bool) -> Self {
+    pub(super) fn of(granted: &Granted, waits: bool) -> Self {
         let terms = granted.delegation.delegation();
         Self {
             handle: granted.handle,
@@ -87,6 +90,7 @@ pub fn covers(
     let caller = Caller {
         credential: credential.handle,
         now_ms,
+        planning: false,
         scopes: scopes(credential),
         any_domain: false,
     };
@@ -114,6 +118,9 @@ pub(super) struct Need<'a> {
     pub(super) groups: Vec<&'a str>,
     /// Whether it can wait for an admin's signature if one of these is sensitive.
     pub(super) can_wait: bool,
+    /// Canonical userNames of those whose memberships it changes; needed only while some delegation is a
+    /// pilot.
+    pub(super) members: Vec<&'a str>,
 }
 
 impl Need<'_> {
@@ -137,6 +144,7 @@ impl Caller {
         Ok(Self {
             credential: *handle,
             now_ms,
+            planning: registry.takes_intents(now_ms),
             scopes: scopes(credential),
             any_domain: settings.dangerous_any_domain,
         })
@@ -161,6 +169,7 @@ impl Caller {
         Ok(Self {
             credential: *handle,
             now_ms,
+            planning: false,
             scopes: scopes(credential),
             any_domain: settings.dangerous_any_domain,
         })
@@ -228,11 +237,16 @@ impl Caller {
         for account in &need.accounts {
             open_account(delegation, account)?;
         }
+        for member in &need.members {
+            in_pilot(delegation, member)?;
+        }
+        // Whoever signs a plan signs its changes of sensitive groups as well: they need not wait apart.
+        let can_wait = need.can_wait || self.planning;
         let mut waits = false;
         for group in &need.groups {
-            waits |= is_sensitive(delegation, group, need.can_wait)?;
+            waits |= is_sensitive(delegation, group, can_wait)?;
         }
-        Ok(Grant::of(granted, waits))
+        Ok(Grant::of(granted, waits && !self.planning))
     }
 }
 
@@ -260,6 +274,9 @@ fn is_sensitive(
     can_wait: bool,
 ) -> Result<bool, Refusal> {
     let reason = match delegation.group_standing(name) {
+        GroupStanding::Managed | GroupStanding::Sensitive if !delegation.pilot_has_group(name) => {
+            "the delegation is a pilot and does not include this group"
+        }
         GroupStanding::Managed => return Ok(false),
         GroupStanding::Sensitive if can_wait => return Ok(true),
         GroupStanding::Sensitive => {
@@ -272,11 +289,40 @@ fn is_sensitive(
 }
 
 /// Refuses accounts that are out of automation's reach.
-fn open_account(delegation: &VerifiedDelegation, user_name: &str) -> Result<(), Refusal> {
+pub(super) fn open_account(
+    delegation: &VerifiedDelegation,
+    user_name: &str,
+) -> Result<(), Refusal> {
     if delegation.is_protected_account(user_name) {
         return Err(Refusal::Protected {
             reason: "this account is protected from automation",
         });
     }
-    Ok(())
+    in_pilot(delegation, user_name)
+}
+
+/// Refuses accounts that a pilot leaves out.
+fn in_pilot(delegation: &VerifiedDelegation, user_name: &str) -> Result<(), Refusal> {
+    if delegation.pilot_has_account(user_name) {
+        return Ok(());
+    }
+    Err(Refusal::Protected {
+        reason: "the delegation is a pilot and does not include this account",
+    })
+}
+
+/// The names of those whose memberships an act changes, if a delegation could leave some of them out.
+pub(super) fn members_named(
+    registry: &Registry,
+    members: impl Iterator<Item = ResourceId>,
+) -> Vec<&str> {
+    let is_pilot = |granted: &Granted| granted.delegation.delegation().pilot.is_some();
+    if !live(registry).any(is_pilot) {
+        return Vec::new();
+    }
+    let users = registry.effective().users();
+    members
+        .filter_map(|id| users.get(id))
+        .map(|user| &*user.keys.user_name)
+        .collect()
 }

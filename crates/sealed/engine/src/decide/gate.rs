@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::authority::{Caller, Grant};
 use super::booking::{Booking, Document, Warrant};
 use super::brake;
+use super::intents;
 use super::steps::deltas;
 use crate::act::Refusal;
 use crate::event::Event;
@@ -39,6 +40,9 @@ pub(super) fn carry_out(
     document: Document<'_>,
     steps: Vec<Step>,
 ) -> Result<Done, Refusal> {
+    if by.planning {
+        return intents::record(head, by, grant, draws, steps);
+    }
     let counts = brake::check(&head.registry, &grant.limits, by.now_ms, &steps)?;
     let warrant = Warrant::delegated(grant, by.credential);
     let groups = deltas(&head.registry, &steps);

@@ -10,11 +10,12 @@ use chancery_authority::Scope;
 use chancery_scim::{Error, GroupDocument, MemberChange, MemberRef};
 use chancery_sealing::Key;
 
-use super::authority::{Caller, Grant, Need};
+use super::authority::{Caller, Grant, Need, members_named};
 use super::booking::Document;
 use super::expect_version;
 use super::gate::{Done, carry_out};
 use super::held::hold;
+use super::intents;
 use crate::act::{Answer, Refusal, Update};
 use crate::id::ResourceId;
 use crate::plan::Step;
@@ -35,15 +36,21 @@ type Outcome = Result<(Option<ActRecord>, Answer), Refusal>;
 
 pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewGroup) -> Outcome {
     let registry = &head.registry;
+    let members = new.members.iter();
     let mut need = Need {
         groups: alloc::vec![new.document.keys().display_name.as_str()],
+        members: members_named(
+            registry,
+            members.filter_map(|member| ResourceId::parse(&member.value)),
+        ),
         ..Need::of(Scope::GroupsManage)
     };
     if !new.members.is_empty() {
         need.scopes.push(Scope::GroupsMembership);
     }
     let grant = by.may(registry, &need)?;
-    let joining = Delta::joining(users_of(registry, new.members)?, registry)?;
+    let directory = registry.effective();
+    let joining = Delta::joining(users_of(directory, new.members)?, directory)?;
     let group = Group {
         id: new.id,
         handle: new.handle,
@@ -124,7 +131,8 @@ fn current(
     {
         by.may(&head.registry, &Need::of(Scope::GroupsMembership))?;
     }
-    let group = head.registry.groups().get(id).ok_or(Error::NotFound)?;
+    let directory = head.registry.effective();
+    let group = directory.groups().get(id).ok_or(Error::NotFound)?;
     expect_version(if_match, group.version)?;
     Ok((
         Arc::clone(group),
@@ -279,6 +287,10 @@ impl Change {
     pub(super) fn permitted(&self, registry: &Registry, by: &Caller) -> Result<Grant, Refusal> {
         let mut need = Need {
             groups: alloc::vec![self.before.keys().display_name.as_str()],
+            members: members_named(
+                registry,
+                self.delta.added.iter().chain(&self.delta.removed).copied(),
+            ),
             can_wait: true,
             ..Need::default()
         };
@@ -366,7 +378,10 @@ fn change(
     (after, members): (Option<GroupDocument>, Vec<MemberChange>),
     fresh: &Key,
 ) -> Outcome {
-    let delta = Wish::of(&head.registry, members)?.against(&head.registry, group.id)?;
+    let directory = head.registry.effective();
+    let wish = Wish::of(directory, members)?;
+    let named: Vec<ResourceId> = wish.added.iter().copied().collect();
+    let delta = wish.against(directory, group.id)?;
     let change = Change {
         group,
         before,
@@ -374,15 +389,17 @@ fn change(
         delta,
     };
     if change.is_empty() {
-        return Ok((
-            None,
-            Answer::Group {
-                group: change.group,
-                index: None,
-            },
-        ));
+        let noted = intents::named(head, by, &named, fresh)?;
+        let (record, index) =
+            noted.map_or((None, None), |done| (Some(done.record), Some(done.index)));
+        let group = change.group;
+        return Ok((record, Answer::Group { group, index }));
     }
     let grant = change.permitted(&head.registry, by)?;
+    let own = fresh.derive("chancery/act/named/v1", b"");
+    if let Some(done) = intents::named(head, by, &named, &own)? {
+        head.aside.push(done.record);
+    }
     let draws = Draws::new(fresh);
     if grant.waits {
         let id = hold(head, by, &grant, draws, &change)?;
@@ -403,6 +420,7 @@ pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Out
     by.may(&head.registry, &Need::of(Scope::GroupsManage))?;
     let group = Arc::clone(
         head.registry
+            .effective()
             .groups()
             .get(update.id)
             .ok_or(Error::NotFound)?,

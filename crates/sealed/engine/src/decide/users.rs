@@ -14,6 +14,7 @@ use super::authority::{Caller, Grant, Need};
 use super::booking::Document;
 use super::expect_version;
 use super::gate::{Done, carry_out};
+use super::intents;
 use crate::act::{Answer, Refusal, Update};
 use crate::custody::Custody;
 use crate::id::ResourceId;
@@ -36,7 +37,7 @@ pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewUser) -> Outcome {
         ..Need::default()
     };
     let grant = by.may(registry, &need)?;
-    if registry.user_named(&keys.user_name).is_some() {
+    if registry.effective().user_named(&keys.user_name).is_some() {
         return Err(Error::Uniqueness {
             attribute: "userName",
         }
@@ -121,7 +122,8 @@ fn current(
     {
         by.may(&head.registry, &Need::of(Scope::UsersSuspend))?;
     }
-    let user = head.registry.users().get(id).ok_or(Error::NotFound)?;
+    let directory = head.registry.effective();
+    let user = directory.users().get(id).ok_or(Error::NotFound)?;
     expect_version(if_match, user.version)?;
     Ok((
         Arc::clone(user),
@@ -129,19 +131,21 @@ fn current(
     ))
 }
 
-fn parts_of(before: &UserDocument, after: &UserDocument) -> Parts {
+pub(super) fn parts_of(before: &UserDocument, after: &UserDocument) -> Parts {
     let (old, new) = (before.keys(), after.keys());
     Parts {
         profile: before.with_active(new.active) != *after,
         renamed: old.user_name != new.user_name,
-        readdressed: old.user_name != new.user_name || sorted(old) != sorted(new),
+        readdressed: old.user_name != new.user_name || addresses(old) != addresses(new),
         activity: old.active != new.active,
     }
 }
 
-/// The addresses of a user, whatever their order.
-fn sorted(keys: &UserKeys) -> BTreeSet<&str> {
-    keys.emails.iter().map(FoldedName::as_str).collect()
+/// The addresses of a user, whatever their order. The userName is one of them: repeating it as an e-mail
+/// address, as identity providers do when they adopt an account, names nobody else.
+fn addresses(keys: &UserKeys) -> BTreeSet<&str> {
+    let emails = keys.emails.iter().map(FoldedName::as_str);
+    emails.chain([keys.user_name.as_str()]).collect()
 }
 
 fn change(
@@ -153,13 +157,11 @@ fn change(
     fresh: &Key,
 ) -> Outcome {
     if changed == Changed::No {
-        return Ok((
-            None,
-            Answer::User {
-                user: Arc::clone(user),
-                index: None,
-            },
-        ));
+        let noted = intents::named(head, by, &[user.id], fresh)?;
+        let (record, index) =
+            noted.map_or((None, None), |done| (Some(done.record), Some(done.index)));
+        let user = Arc::clone(user);
+        return Ok((record, Answer::User { user, index }));
     }
     let parts = parts_of(before, &after);
     let grant = permitted(head, by, user, &after, &parts)?;
@@ -236,7 +238,7 @@ fn permitted(
         need.identifiers = after.identifiers();
     }
     let grant = by.may(registry, &need)?;
-    if parts.renamed && registry.user_named(wanted).is_some() {
+    if parts.renamed && registry.effective().user_named(wanted).is_some() {
         return Err(Error::Uniqueness {
             attribute: "userName",
         }
@@ -249,6 +251,7 @@ pub(super) fn delete(head: &mut Tenant, by: &Caller, update: &Update<()>) -> Out
     by.may(&head.registry, &Need::of(Scope::UsersDelete))?;
     let user = Arc::clone(
         head.registry
+            .effective()
             .users()
             .get(update.id)
             .ok_or(Error::NotFound)?,

@@ -96,6 +96,12 @@ pub(super) fn refusal(refused: &Refusal) -> Answer {
         | Refusal::NoDelegation
         | Refusal::Protected { .. }
         | Refusal::Held { .. } => error(StatusCode::FORBIDDEN, &refused.to_string()),
+        Refusal::PlanUnderway => {
+            let mut answer =
+                retry_later(error(StatusCode::SERVICE_UNAVAILABLE, &refused.to_string()));
+            set(&mut answer, RETRY_AFTER, "5");
+            answer
+        }
         Refusal::OtherSlug
         | Refusal::Paper(_)
         | Refusal::Body(_)
@@ -155,10 +161,11 @@ pub(super) fn written(
     outcome: &Outcome,
 ) -> Result<Answer, ActFailure> {
     let view = service.read();
-    let registry = &view
+    let registry = view
         .tenant(&caller.tenant)
         .ok_or(Refusal::Unauthorized)?
-        .registry;
+        .registry
+        .effective();
     let (mut answer, index) = match outcome {
         Outcome::User { user, index } => {
             let version = rendered::user_version(registry, user, projection);

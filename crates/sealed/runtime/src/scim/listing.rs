@@ -17,17 +17,22 @@ use crate::service::{ActFailure, Service};
 /// Most bytes of resources on a page that shows more than one.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Most users that a filter may find for each of them to count as looked up: a listing that happens to
+/// be filtered asks after nobody.
+const FOUND_MAX: u64 = 10;
+
 /// Most resources that are looked at before writers and other readers get their turn.
 const SCAN_CHUNK: usize = 256;
 /// From this many candidates on a scan leaves its worker's other tasks to another worker.
 const SCAN_LONG: usize = 1024;
 
+/// Lists resources; beside the answer stand the users whom the caller looked up.
 pub(super) fn list(
     service: &Service,
     call: &Call,
     caller: &Caller,
     kind: ResourceKind,
-) -> Result<Answer, ActFailure> {
+) -> Result<(Answer, Vec<ResourceId>), ActFailure> {
     let query =
         ListQuery::parse(call.query.as_deref().unwrap_or_default(), kind).map_err(Refusal::from)?;
     let shelves = Shelves {
@@ -37,9 +42,13 @@ pub(super) fn list(
     };
     let base = caller.base.as_str();
     let projection = &query.projection;
+    let mut found = Vec::new();
     let (total, page) = match kind {
         ResourceKind::User => {
             let (total, users) = select::<User>(&shelves, &query)?;
+            if query.filter.is_some() && total <= FOUND_MAX {
+                found.extend(users.iter().map(|user| user.id));
+            }
             let page = shelves.with(|registry| {
                 page(users.iter().map(|user| {
                     let version = rendered::user_version(registry, user, projection);
@@ -60,7 +69,7 @@ pub(super) fn list(
         }
     };
     let body = render_list(total, query.start_index, &page.map_err(Refusal::from)?);
-    Ok(with_body(StatusCode::OK, MEDIA_TYPE, body))
+    Ok((with_body(StatusCode::OK, MEDIA_TYPE, body), found))
 }
 
 /// A tenant's directory, looked at for short moments: a long scan must hold up neither the commit
@@ -75,7 +84,7 @@ impl Shelves<'_> {
     fn with<T>(&self, look: impl FnOnce(&Registry) -> T) -> Result<T, Refusal> {
         let view = self.service.read();
         let tenant = permitted(self.service, &view, self.caller, read_scope(self.kind))?;
-        Ok(look(&tenant.registry))
+        Ok(look(tenant.registry.effective()))
     }
 
     /// Runs `look` on each of `resources`, in chunks.
