@@ -353,7 +353,7 @@ impl Registry {
             Event::Intended(_)
             | Event::PlanApproved { .. }
             | Event::PlanAdvanced { .. }
-            | Event::PlanEnded => {}
+            | Event::PlanEnded => self.apply_plan(event),
         }
     }
 
@@ -386,7 +386,7 @@ impl Registry {
                     .or_default()
                     .approve(*count, *until_ms);
             }
-            of_plan => self.apply_plan(of_plan),
+            _ => {}
         }
     }
 

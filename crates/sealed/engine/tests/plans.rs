@@ -629,9 +629,7 @@ fn what_admins_do_meanwhile_outlasts_the_plan() {
     let seen = registry(&world).effective().users().get(first).unwrap();
     assert!(!seen.active);
     let body = format!("{{\"user\":\"{second}\"}}");
-    world
-        .signed(ActName::UserErase, body.into_bytes())
-        .unwrap();
+    world.signed(ActName::UserErase, body.into_bytes()).unwrap();
     sign(&mut world, "keep");
     carry_out(&mut world);
     let user = registry(&world).users().get(first).unwrap();
