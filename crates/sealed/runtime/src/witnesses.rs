@@ -14,7 +14,8 @@ use chancery_tlog::witness::{
     parse_cosignatures,
 };
 use chancery_tlog::{
-    Checkpoint, CosignedCheckpoint, NoteSignature, Policy, UnverifiedCheckpoint, VerifierKey,
+    Checkpoint, CosignedCheckpoint, NoteSignature, Policy, SignedNote, UnverifiedCheckpoint,
+    VerifierKey,
 };
 use chancery_wire::EgressName;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -128,7 +129,7 @@ impl Witnesses {
 
     async fn round(&self, checkpoint: &Checkpoint) -> Result<CosignedCheckpoint, NoQuorum> {
         let (sender, mut answers) = mpsc::unbounded_channel();
-        let mut note = checkpoint.note().clone();
+        let mut note = uncosigned(checkpoint, &self.log_key);
         let (mut round, mut ask) = Round::begin(self.members.len(), self.now_ms());
         loop {
             for index in ask {
@@ -188,6 +189,12 @@ impl Witnesses {
     fn now_ms(&self) -> u64 {
         self.clock.monotonic_us() / 1000
     }
+}
+
+/// The checkpoint with its log's own signature alone. With the cosignatures of an earlier round the quorum
+/// would be there at the first answer, and be as old as that round.
+fn uncosigned(checkpoint: &Checkpoint, log_key: &VerifierKey) -> SignedNote {
+    checkpoint.note().retaining(&[log_key])
 }
 
 struct Conversation {
@@ -361,4 +368,27 @@ enum Reply {
     Inconsistent,
     Refused,
     Invalid,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chancery_sealing::Key;
+    use chancery_tlog::CosignerKey;
+
+    #[test]
+    fn a_round_begins_without_the_cosignatures_of_an_earlier_one() {
+        let mut log = RootLog::new("example/log", &Key::from_bytes([1; 32])).unwrap();
+        log.append(b"leaf");
+        let key = log.verifier().clone();
+        let signed = log.sign().unwrap();
+        let witness = CosignerKey::from_seed("example/witness", &[2; 32]).unwrap();
+        let mut note = signed.note().clone();
+        note.push(witness.cosign(note.text(), 1_700_000_000).unwrap())
+            .unwrap();
+        let cosigned = UnverifiedCheckpoint::from_note(note).unwrap();
+        let cosigned = cosigned.verify("example/log", &key).unwrap();
+        assert_eq!(cosigned.note().signatures().len(), 2);
+        assert_eq!(uncosigned(&cosigned, &key), *signed.note());
+    }
 }
