@@ -112,9 +112,20 @@ pub struct BenchArgs {
     /// Append the userName of each acknowledged creation to this file, one a line
     #[arg(long, value_name = "FILE")]
     pub ack_log: Option<PathBuf>,
-    /// Create users and nothing else
+    /// Create users and nothing else, but what the options below ask for
     #[arg(long)]
     pub create_only: bool,
+    /// Remove single members from groups of these sizes and compare; missing users are created
+    /// [default: 1000,10000 from 10000 users on; 0: none]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    pub group_sizes: Vec<u64>,
+    /// How many removals from each of these groups
+    #[arg(long, value_name = "R", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub removals: u64,
+    /// Sign so many users in and claim their accounts, then look their keys up
+    /// [default: 20 if the ready file has a password for everybody; 0: none]
+    #[arg(long, value_name = "N", conflicts_with = "url", value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    pub claims: Option<u64>,
 }
 
 #[cfg(test)]
@@ -160,5 +171,14 @@ mod tests {
             kind("bench --ready-file r --users 0"),
             ErrorKind::ValueValidation
         );
+        assert_eq!(
+            kind("bench --url https://x --token t --ca c --claims 5"),
+            ErrorKind::ArgumentConflict
+        );
+        let sizes = parse("bench --ready-file r --group-sizes 1000,100000").unwrap();
+        let Command::Bench(bench) = sizes.command else {
+            panic!("another command");
+        };
+        assert_eq!(bench.group_sizes, [1000, 100_000]);
     }
 }

@@ -1,9 +1,12 @@
 //! `bench`: puts load on a running service, as an identity provider does it, and measures what it costs.
 
+mod claims;
 mod measure;
 mod plan;
 mod primitives;
+mod removal;
 mod report;
+mod series;
 mod worker;
 
 use std::fs::OpenOptions;
@@ -15,8 +18,11 @@ use chancery_json::{Object, Value};
 use tokio::runtime::Builder;
 
 use crate::args::BenchArgs;
+use crate::bench::claims::{Claimants, Claims};
 use crate::bench::measure::{PhaseResult, Processes};
 use crate::bench::plan::{Phase, Plan};
+use crate::bench::removal::{Removal, Remover};
+use crate::bench::series::Meter;
 use crate::bench::worker::{AckLog, Load};
 use crate::console::Console;
 use crate::error::DevError;
@@ -35,10 +41,13 @@ pub(crate) fn run(args: &BenchArgs, console: &Console) -> Result<(), DevError> {
         None => format!("bench-{:x}-{:x}", now_ms(), std::process::id()),
     };
     plan::check_prefix(&prefix)?;
+    let group_sizes = removal::sizes(args)?;
+    let largest = group_sizes.last().copied().unwrap_or(0);
     let plan = Plan {
         prefix,
         domain: args.domain.clone(),
         users: args.users,
+        more_users: largest.saturating_sub(args.users),
         operations: args.operations.unwrap_or(args.users).min(args.users),
         groups: GROUPS.min(args.users),
         user_ids: Vec::new(),
@@ -56,6 +65,8 @@ pub(crate) fn run(args: &BenchArgs, console: &Console) -> Result<(), DevError> {
         status: ready
             .as_ref()
             .and_then(|ready| status_address(&ready.metrics)),
+        ready: ready.as_ref(),
+        group_sizes,
     };
     let measured = runtime.block_on(bench.measure(plan))?;
     let primitives = primitives::measure()?;
@@ -101,10 +112,19 @@ pub(crate) struct Measured {
     pub(crate) acts_per_batch: Option<f64>,
     /// What the processes used before the first phase.
     pub(crate) before: Option<measure::Snapshot>,
+    /// Removals from groups of several sizes.
+    pub(crate) removal: Option<Removal>,
+    /// Claims and look-ups.
+    pub(crate) claims: Option<Claims>,
+    /// What ended the measurement early.
+    pub(crate) failure: Option<DevError>,
 }
 
 impl Measured {
-    fn verdict(&self) -> Result<(), DevError> {
+    fn verdict(self) -> Result<(), DevError> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
         let count: u64 = self.phases.iter().map(|phase| phase.failed).sum();
         let mut firsts = self
             .phases
@@ -133,6 +153,8 @@ struct Bench<'a> {
     target: Arc<Target>,
     processes: Option<Processes>,
     status: Option<SocketAddr>,
+    ready: Option<&'a Ready>,
+    group_sizes: Vec<u64>,
 }
 
 impl Bench<'_> {
@@ -141,22 +163,93 @@ impl Bench<'_> {
         let mut load = Load::connect(&self.target, self.args.connections, acknowledged).await?;
         let before = self.processes.as_ref().map(Processes::snapshot);
         let counted = self.batches().await;
-        let mut phases = Vec::new();
-        let mut plan = Arc::new(plan);
-        let user_ids = self
-            .phase(&mut load, &plan, Phase::Create, &mut phases)
-            .await;
-        let acts_per_batch = counted.zip(self.batches().await).and_then(per_batch);
-        // What was not created cannot be looked at.
-        if !self.args.create_only && is_count(&user_ids, plan.users) {
-            Arc::make_mut(&mut plan).user_ids = user_ids;
-            self.later_phases(&mut load, plan, &mut phases).await;
-        }
-        Ok(Measured {
-            phases,
-            acts_per_batch,
+        let mut measured = Measured {
+            phases: Vec::new(),
+            acts_per_batch: None,
             before,
-        })
+            removal: None,
+            claims: None,
+            failure: None,
+        };
+        let result = self.all(&mut load, plan, counted, &mut measured).await;
+        // What was measured until then is told all the same.
+        measured.failure = result.err();
+        Ok(measured)
+    }
+
+    async fn all(
+        &self,
+        load: &mut Load,
+        plan: Plan,
+        counted: Option<(f64, f64)>,
+        measured: &mut Measured,
+    ) -> Result<(), DevError> {
+        let plan = self.create(load, plan, counted, measured).await?;
+        // What was not created cannot be looked at.
+        let users = plan.users.saturating_add(plan.more_users);
+        if !is_count(&plan.user_ids, users) {
+            return Ok(());
+        }
+        if !self.args.create_only {
+            let phases = &mut measured.phases;
+            self.later_phases(load, Arc::clone(&plan), phases).await?;
+        }
+        let meter = Meter::new(self.processes.as_ref().map(Processes::runtime));
+        measured.removal = self.remove(&plan, meter).await?;
+        measured.claims = self.claim(&plan, meter).await?;
+        Ok(())
+    }
+
+    /// Creates the users, and those that only large groups need.
+    async fn create(
+        &self,
+        load: &mut Load,
+        plan: Plan,
+        counted: Option<(f64, f64)>,
+        measured: &mut Measured,
+    ) -> Result<Arc<Plan>, DevError> {
+        let mut plan = Arc::new(plan);
+        let phases = &mut measured.phases;
+        let mut ids = self.phase(load, &plan, Phase::Create, phases).await?;
+        measured.acts_per_batch = counted.zip(self.batches().await).and_then(per_batch);
+        if plan.more_users > 0 {
+            let more = self.phase(load, &plan, Phase::CreateMore, phases).await?;
+            ids.extend(more);
+        }
+        Arc::make_mut(&mut plan).user_ids = ids;
+        Ok(plan)
+    }
+
+    async fn remove(&self, plan: &Plan, meter: Meter) -> Result<Option<Removal>, DevError> {
+        if self.group_sizes.is_empty() {
+            return Ok(None);
+        }
+        let groups = u64::try_from(self.group_sizes.len()).unwrap_or(0);
+        let bar = self.console.bar(groups.saturating_mul(self.args.removals));
+        bar.set_message("remove members");
+        let remover = Remover {
+            target: &self.target,
+            plan,
+            meter,
+            removals: self.args.removals,
+            bar,
+        };
+        remover.measure(&self.group_sizes).await.map(Some)
+    }
+
+    async fn claim(&self, plan: &Plan, meter: Meter) -> Result<Option<Claims>, DevError> {
+        let Some(ready) = self.ready else {
+            return Ok(None);
+        };
+        let (asked, create_only) = (self.args.claims, self.args.create_only);
+        let count = claims::count(asked, create_only, ready, plan.users);
+        if count == 0 {
+            return Ok(None);
+        }
+        let bar = self.console.bar(count);
+        bar.set_message("claim");
+        let mut claimants = Claimants::open(ready, plan, meter).await?;
+        claimants.measure(count, &bar).await.map(Some)
     }
 
     async fn later_phases(
@@ -164,7 +257,7 @@ impl Bench<'_> {
         load: &mut Load,
         mut plan: Arc<Plan>,
         phases: &mut Vec<PhaseResult>,
-    ) {
+    ) -> Result<(), DevError> {
         let user_phases = [
             Phase::Lookup,
             Phase::Get,
@@ -173,35 +266,37 @@ impl Bench<'_> {
             Phase::Reactivate,
         ];
         for phase in user_phases {
-            self.phase(load, &plan, phase, phases).await;
+            self.phase(load, &plan, phase, phases).await?;
         }
-        let group_ids = self.phase(load, &plan, Phase::CreateGroup, phases).await;
+        let group_ids = self.phase(load, &plan, Phase::CreateGroup, phases).await?;
         if is_count(&group_ids, plan.groups) {
             Arc::make_mut(&mut plan).group_ids = group_ids;
             for phase in [Phase::AddMany, Phase::AddOne, Phase::RemoveOne] {
-                self.phase(load, &plan, phase, phases).await;
+                self.phase(load, &plan, phase, phases).await?;
             }
         }
+        Ok(())
     }
 
-    /// Runs one phase and gives the ids of what it created, in order.
+    /// Runs one phase and gives the ids of what it created, in order. The brake alone is an error.
     async fn phase(
         &self,
         load: &mut Load,
         plan: &Arc<Plan>,
         phase: Phase,
         phases: &mut Vec<PhaseResult>,
-    ) -> Vec<String> {
+    ) -> Result<Vec<String>, DevError> {
         let bar = self.console.bar(plan.count(phase));
         bar.set_message(phase.name());
         let before = self.processes.as_ref().map(Processes::snapshot);
         let client_before = measure::own_usage();
         let begun = tokio::time::Instant::now();
-        let done = load.run(plan, phase, &bar).await;
+        let mut done = load.run(plan, phase, &bar).await;
         let wall = begun.elapsed();
         let after = self.processes.as_ref().map(Processes::snapshot);
         let client_after = measure::own_usage();
         bar.finish_and_clear();
+        let braked = done.braked.take();
         let (result, ids) = PhaseResult::new(phase, done, wall);
         let result = result.with_usage(
             before.zip(after),
@@ -213,7 +308,10 @@ impl Bench<'_> {
                 .with("phase", Value::from(result.to_json())),
         );
         phases.push(result);
-        ids
+        match braked {
+            Some(problem) => Err(DevError::Braked { problem }),
+            None => Ok(ids),
+        }
     }
 
     /// Acts and batches that the runtime has committed so far, if they can be known.

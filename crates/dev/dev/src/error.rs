@@ -140,7 +140,24 @@ pub enum DevError {
     /// What was to be signed is not valid.
     Authority(chancery_authority::Error),
 
+    // Whoever is to be signed in.
+    /// No user has this userName or externalId.
+    NoUser {
+        /// The name.
+        name: String,
+    },
+    /// The user has no externalId, which the demo's identity provider would have to confirm.
+    NoExternalId {
+        /// The userName.
+        user: String,
+    },
+
     // The load.
+    /// The tenant's brake stopped the load.
+    Braked {
+        /// The reason given.
+        problem: String,
+    },
     /// The load generator cannot connect, or the connection broke.
     Load(String),
     /// Operations failed.
@@ -178,6 +195,14 @@ impl DevError {
                 "look into the folder `logs` of the data folder"
             }
             Self::OtherGenesis { .. } => "put the tenant's admin folder back",
+            Self::NoUser { .. } => "create the user over SCIM first, or pass --claim",
+            Self::NoExternalId { .. } => {
+                "have an admin confirm it: `claim --claim ID` without --login-as says a code, which \
+                 `user confirm` takes; or let the identity provider set the externalId"
+            }
+            Self::Braked { .. } => {
+                "let an admin approve so many (`approve --burst`), or sign a delegation with wider limits"
+            }
             Self::Value { .. }
             | Self::Listen { .. }
             | Self::FileRead { .. }
@@ -213,18 +238,13 @@ impl fmt::Display for DevError {
         match self {
             Self::NoImage => f.write_str("the virtual machine's image does not exist yet"),
             Self::Value { option, allowed } => write!(f, "{option} must be {allowed}"),
-            Self::Locked { folder, pid } => match pid {
-                Some(pid) => write!(
-                    f,
-                    "process {pid} holds the data folder {}",
-                    folder.display()
-                ),
-                None => write!(
-                    f,
-                    "another process holds the data folder {}",
-                    folder.display()
-                ),
-            },
+            Self::Locked { folder, pid } => {
+                let holder = pid.map_or_else(
+                    || "another process".to_owned(),
+                    |pid| format!("process {pid}"),
+                );
+                write!(f, "{holder} holds the data folder {}", folder.display())
+            }
             Self::AddressInUse { address } => {
                 write!(f, "address in use: another process listens on {address}")
             }
@@ -269,6 +289,15 @@ impl fmt::Display for DevError {
             } => write!(f, "{step} was refused with status {status}: {problem}"),
             Self::ApiAnswer { step } => write!(f, "the answer to {step} has an unknown form"),
             Self::Authority(_) => f.write_str("what was to be signed is not valid"),
+            Self::NoUser { name } => write!(f, "no user has the userName or externalId {name:?}"),
+            Self::NoExternalId { user } => write!(
+                f,
+                "{user:?} has no externalId, so that no sign-in can tell whose account it is"
+            ),
+            Self::Braked { problem } => write!(
+                f,
+                "the brake of the tenant's delegation stopped the load: {problem}"
+            ),
             Self::Load(reason) => f.write_str(reason),
             Self::OperationsFailed { count, first } => {
                 write!(f, "{count} operations failed; the first: {first}")

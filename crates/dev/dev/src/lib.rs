@@ -26,6 +26,7 @@
 
 mod anchor;
 mod args;
+mod attested;
 mod bench;
 mod console;
 mod error;
@@ -39,13 +40,13 @@ mod up;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::builder::ArgPredicate;
 use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _};
 
 pub use crate::anchor::EmulatedSource;
 pub use crate::args::{BenchArgs, Cli, Command, Tee, UpArgs};
 use crate::console::Console;
 pub use crate::error::DevError;
-use crate::login::Login;
 pub use crate::login::LoginArgs;
 
 /// Runs a whole command line, the program's name first.
@@ -54,7 +55,7 @@ pub use crate::login::LoginArgs;
 /// understood, 1 for everything else.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse(args) {
-        Ok((cli, login)) => dispatch(&cli, &login),
+        Ok((cli, login)) => dispatch(cli, &login),
         Err(error) => {
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
             // If neither help nor the mistake can be written, the exit code is all that is left.
@@ -64,9 +65,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The whole command line: the shipped command's `claim` has more options here.
+/// The whole command line: the shipped command's `claim` has more options here, and needs no id of
+/// somebody who can be looked up.
 fn command_line() -> clap::Command {
-    Cli::command().mut_subcommand("claim", LoginArgs::augment_args)
+    Cli::command().mut_subcommand("claim", |claim| {
+        LoginArgs::augment_args(claim).mut_arg("claim", |id| {
+            id.required(false)
+                .required_unless_present("login_as")
+                .default_value_if("login_as", ArgPredicate::IsPresent, "")
+        })
+    })
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Cli, LoginArgs), clap::Error> {
@@ -82,33 +90,22 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Cli, LoginArgs), c
     read(&matches).map_err(|error: clap::Error| error.format(&mut command))
 }
 
-fn dispatch(cli: &Cli, login: &LoginArgs) -> ExitCode {
-    let result = match &cli.command {
-        Command::Up(args) => {
-            let console = Console::new(cli.global.json);
-            up::run(args, &console).map_err(|error| (console, error))
-        }
-        Command::Bench(args) => {
-            let console = Console::new(cli.global.json);
-            bench::run(args, &console).map_err(|error| (console, error))
-        }
-        Command::Shared(command) => {
-            let ready_file = match command {
-                chancery_cli::Command::Claim(claim) => claim.member.context.ready_file.as_deref(),
-                _ => None,
-            };
-            match Login::new(login, ready_file) {
-                Ok(login) => {
-                    let source = &EmulatedSource;
-                    return chancery_cli::execute_signing_in(command, cli.global, source, &login);
-                }
-                Err(error) => Err((Console::new(cli.global.json), error)),
+fn dispatch(cli: Cli, login: &LoginArgs) -> ExitCode {
+    let console = Console::new(cli.global.json);
+    let result = match cli.command {
+        Command::Up(args) => up::run(&args, &console),
+        Command::Bench(args) => bench::run(&args, &console),
+        Command::Shared(mut command) => match login::complete(&mut command, login, &console) {
+            Ok(login) => {
+                let source = &EmulatedSource;
+                return chancery_cli::execute_signing_in(&command, cli.global, source, &login);
             }
-        }
+            Err(error) => Err(error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err((console, error)) => {
+        Err(error) => {
             console.error(&error);
             ExitCode::FAILURE
         }
@@ -142,6 +139,13 @@ mod tests {
         assert!(parsed("chancery-dev keys rotate --login-as ada").is_err());
         assert!(parsed("chancery-dev claim --claim x --login-as ada").is_err());
         assert!(parsed("chancery-dev claim --claim x --ready-file r --password p").is_err());
+        // Whoever can be looked up needs no id; everybody else does, and all of the shipped command.
+        let (cli, _) = parsed("chancery-dev claim --ready-file r.json --login-as ada").unwrap();
+        assert!(matches!(
+            cli.command,
+            Command::Shared(chancery_cli::Command::Claim(claim)) if claim.claim.is_empty()
+        ));
+        assert!(parsed("chancery-dev claim --ready-file r.json").is_err());
         // The shipped command has no such option.
         let shipped = line.replacen("chancery-dev", "chancery", 1);
         let words = shipped.split(' ').map(str::to_owned);

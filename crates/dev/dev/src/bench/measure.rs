@@ -41,6 +41,11 @@ impl Processes {
         }
     }
 
+    /// The runtime.
+    pub(crate) const fn runtime(&self) -> u32 {
+        self.runtime
+    }
+
     /// What they have used so far.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let witnesses: Option<Vec<Usage>> = self.witnesses.iter().map(|pid| usage(*pid)).collect();
@@ -211,7 +216,7 @@ pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
 }
 
 /// The smallest value that `percent` of 100 do not exceed (nearest rank), in milliseconds; 0 for none.
-fn percentile_ms(sorted_us: &[u32], percent: usize) -> f64 {
+pub(crate) fn percentile_ms(sorted_us: &[u32], percent: usize) -> f64 {
     let rank = sorted_us.len().saturating_mul(percent).div_ceil(100);
     let value_us = sorted_us.get(rank.saturating_sub(1)).copied().unwrap_or(0);
     f64::from(value_us) / 1000.0

@@ -22,6 +22,8 @@ const PATCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 pub(crate) enum Phase {
     /// POST /Users.
     Create,
+    /// The same for users that only large groups need.
+    CreateMore,
     /// GET /Users?filter=userName eq "…".
     Lookup,
     /// GET /Users/{id}.
@@ -47,6 +49,7 @@ impl Phase {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Create => "create user",
+            Self::CreateMore => "create more users",
             Self::Lookup => "filter by userName",
             Self::Get => "get by id",
             Self::Retitle => "patch title",
@@ -61,13 +64,13 @@ impl Phase {
 
     /// Whether it makes resources whose ids later phases need.
     pub(crate) const fn creates(self) -> bool {
-        matches!(self, Self::Create | Self::CreateGroup)
+        matches!(self, Self::Create | Self::CreateMore | Self::CreateGroup)
     }
 
     /// The status of success; a PATCH may be answered with or without a body.
     pub(crate) const fn accepts(self, status: u16) -> bool {
         match self {
-            Self::Create | Self::CreateGroup => status == 201,
+            Self::Create | Self::CreateMore | Self::CreateGroup => status == 201,
             Self::Lookup | Self::Get => status == 200,
             Self::Retitle
             | Self::Deactivate
@@ -99,6 +102,8 @@ pub(crate) struct Plan {
     pub(crate) domain: String,
     /// How many users.
     pub(crate) users: u64,
+    /// How many more for large groups.
+    pub(crate) more_users: u64,
     /// How many operations of each later phase.
     pub(crate) operations: u64,
     /// How many groups.
@@ -114,6 +119,7 @@ impl Plan {
     pub(crate) fn count(&self, phase: Phase) -> u64 {
         match phase {
             Phase::Create => self.users,
+            Phase::CreateMore => self.more_users,
             Phase::CreateGroup => self.groups,
             Phase::AddMany => self.users.div_ceil(CHUNK),
             Phase::Lookup
@@ -124,6 +130,24 @@ impl Plan {
             | Phase::AddOne
             | Phase::RemoveOne => self.operations,
         }
+    }
+
+    /// The number of the user that a phase's operation is about.
+    const fn user_number(&self, phase: Phase, number: u64) -> u64 {
+        match phase {
+            Phase::CreateMore => self.users.saturating_add(number),
+            _ => number,
+        }
+    }
+
+    /// The externalId of a user, which is also what they sign in as.
+    pub(crate) fn external_id(&self, number: u64) -> String {
+        format!("{}-{number:07}", self.prefix)
+    }
+
+    /// The userName that an operation creates.
+    pub(crate) fn created_name(&self, phase: Phase, number: u64) -> String {
+        self.user_name(self.user_number(phase, number))
     }
 
     /// The userName of a user.
@@ -141,7 +165,7 @@ impl Plan {
         if phase == Phase::CreateGroup {
             search("/Groups", "displayName", &self.group_name(number))
         } else {
-            search("/Users", "userName", &self.user_name(number))
+            search("/Users", "userName", &self.created_name(phase, number))
         }
     }
 
@@ -149,7 +173,9 @@ impl Plan {
     pub(crate) fn operation(&self, phase: Phase, number: u64) -> Option<Operation> {
         let user = || at(&self.user_ids, number);
         Some(match phase {
-            Phase::Create => post("/Users", &self.user(number)),
+            Phase::Create | Phase::CreateMore => {
+                post("/Users", &self.user(self.user_number(phase, number)))
+            }
             Phase::Lookup => self.search(phase, number),
             Phase::Get => get(format!("/Users/{}", user()?)),
             Phase::Retitle => {
@@ -168,7 +194,7 @@ impl Plan {
                     .with("path", "active")
                     .with("value", "True"),
             ),
-            Phase::CreateGroup => post("/Groups", &self.group(number)),
+            Phase::CreateGroup => post("/Groups", &group(self.group_name(number))),
             Phase::AddMany => {
                 let from = number.saturating_mul(CHUNK);
                 let to = from.saturating_add(CHUNK).min(self.users);
@@ -177,12 +203,28 @@ impl Plan {
                 patch_group(at(&self.group_ids, 0)?, add(&members?))
             }
             Phase::AddOne => patch_group(self.other_group(number)?, add(&[user()?])),
-            Phase::RemoveOne => {
-                let path = format!("members[value eq \"{}\"]", user()?);
-                let operation = Object::new().with("op", "remove").with("path", path);
-                patch_group(at(&self.group_ids, 0)?, operation)
-            }
+            Phase::RemoveOne => patch_group(at(&self.group_ids, 0)?, remove(user()?)),
         })
+    }
+
+    /// A group for `size` members that has none yet.
+    pub(crate) fn sized_group(&self, size: u64) -> Operation {
+        let name = format!("{} of {size}", self.prefix);
+        post("/Groups", &group(name))
+    }
+
+    /// Adds the users `from..to` to a group. None if they are not there.
+    pub(crate) fn add_range(&self, group: &str, from: u64, to: u64) -> Option<Operation> {
+        let members: Option<Vec<&str>> = (from..to).map(|user| at(&self.user_ids, user)).collect();
+        Some(brief(patch_group(group, add(&members?))))
+    }
+
+    /// Removes one user from a group. None if they are not there.
+    pub(crate) fn remove_user(&self, group: &str, number: u64) -> Option<Operation> {
+        Some(brief(patch_group(
+            group,
+            remove(at(&self.user_ids, number)?),
+        )))
     }
 
     /// A group beside the first one, which holds everybody; the first one if there is no other.
@@ -217,7 +259,7 @@ impl Plan {
                 vec![USER_SCHEMA.into(), ENTERPRISE_SCHEMA.into()],
             )
             .with("userName", name)
-            .with("externalId", format!("{}-{number:07}", self.prefix))
+            .with("externalId", self.external_id(number))
             .with(
                 "name",
                 Object::new()
@@ -235,12 +277,20 @@ impl Plan {
             .with("active", true)
             .with(ENTERPRISE_SCHEMA, enterprise)
     }
+}
 
-    fn group(&self, number: u64) -> Object {
-        Object::new()
-            .with("schemas", vec![GROUP_SCHEMA.into()])
-            .with("displayName", self.group_name(number))
-            .with("members", Vec::<Value>::new())
+fn group(name: String) -> Object {
+    Object::new()
+        .with("schemas", vec![GROUP_SCHEMA.into()])
+        .with("displayName", name)
+        .with("members", Vec::<Value>::new())
+}
+
+/// The same, without the members in the answer: what a change costs is asked, not what a list does.
+fn brief(operation: Operation) -> Operation {
+    Operation {
+        path: format!("{}?excludedAttributes=members", operation.path),
+        ..operation
     }
 }
 
@@ -288,6 +338,11 @@ fn add(members: &[&str]) -> Object {
         .with("value", members)
 }
 
+fn remove(member: &str) -> Object {
+    let path = format!("members[value eq \"{member}\"]");
+    Object::new().with("op", "remove").with("path", path)
+}
+
 fn patch_user(id: &str, operation: Object) -> Operation {
     patch(format!("/Users/{id}"), operation)
 }
@@ -328,6 +383,7 @@ mod tests {
             prefix: "p".into(),
             domain: "demo.example".into(),
             users,
+            more_users: 2,
             operations: users,
             groups,
             user_ids: (0..users).map(|user| format!("u{user}")).collect(),
@@ -348,6 +404,34 @@ mod tests {
             create.body.len()
         );
         assert!(body(&create).contains(r#""userName":"p-0000000@demo.example""#));
+    }
+
+    #[test]
+    fn more_users_are_other_users() {
+        let plan = plan(3, 1);
+        assert_eq!(plan.count(Phase::CreateMore), 2);
+        let create = plan.operation(Phase::CreateMore, 1).unwrap();
+        assert!(body(&create).contains(r#""userName":"p-0000004@demo.example""#));
+        assert!(body(&create).contains(&format!(r#""externalId":"{}""#, plan.external_id(4))));
+        assert!(
+            plan.search(Phase::CreateMore, 1)
+                .path
+                .contains("p-0000004@")
+        );
+    }
+
+    #[test]
+    fn members_of_sized_groups_are_not_listed_in_answers() {
+        let plan = plan(3, 1);
+        assert!(body(&plan.sized_group(3)).contains(r#""displayName":"p of 3""#));
+        let added = plan.add_range("g", 1, 3).unwrap();
+        assert_eq!(added.path, "/Groups/g?excludedAttributes=members");
+        assert!(body(&added).contains(r#"[{"value":"u1"},{"value":"u2"}]"#));
+        let removed = plan.remove_user("g", 2).unwrap();
+        assert_eq!(removed.path, added.path);
+        assert!(body(&removed).contains(r#""path":"members[value eq \"u2\"]""#));
+        assert_eq!(plan.add_range("g", 2, 4), None);
+        assert_eq!(plan.remove_user("g", 3), None);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use chancery_json::{Object, Value};
 
 use crate::args::BenchArgs;
 use crate::bench::Measured;
+use crate::bench::claims::Claims;
 use crate::bench::measure::{PhaseResult, Snapshot, float, number};
 use crate::bench::plan::Phase;
 use crate::bench::primitives::{Primitive, sum_us};
+use crate::bench::removal::Removal;
 use crate::machine::Usage;
 
 /// What is printed at the end.
@@ -29,6 +31,12 @@ impl Report<'_> {
             ),
             phases_table(&self.measured.phases),
         ];
+        if let Some(removal) = &self.measured.removal {
+            parts.push(removal.to_text());
+        }
+        if let Some(claims) = &self.measured.claims {
+            parts.push(claims.to_text());
+        }
         if let Some(memory) = self.memory_table() {
             parts.push(memory);
         }
@@ -156,6 +164,8 @@ impl Report<'_> {
             })
             .collect();
         let optional = |value: Option<f64>| value.map_or(Value::Null, number);
+        let removal = self.measured.removal.as_ref().map(Removal::to_json);
+        let members = self.measured.claims.as_ref().map(Claims::to_json);
         Object::new()
             .with("event", "bench")
             .with("users", users)
@@ -165,6 +175,8 @@ impl Report<'_> {
             .with("primitives_us_per_user", number(self.sum_us()))
             .with("acts_per_batch", optional(self.measured.acts_per_batch))
             .with("primitives_per_runtime_cpu", optional(self.share()))
+            .with("group_removal", removal.map_or(Value::Null, Value::from))
+            .with("members", members.map_or(Value::Null, Value::from))
     }
 }
 
@@ -212,7 +224,7 @@ fn dash() -> String {
 }
 
 /// Columns as wide as their widest cell, the first one to the left, numbers to the right.
-fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize, name: &str| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
@@ -243,7 +255,7 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::bench::primitives::Count;
     use crate::bench::worker::Done;
@@ -261,7 +273,7 @@ mod tests {
         );
     }
 
-    fn args() -> BenchArgs {
+    pub(crate) fn args() -> BenchArgs {
         BenchArgs {
             ready_file: None,
             url: None,
@@ -274,6 +286,9 @@ mod tests {
             prefix: None,
             ack_log: None,
             create_only: false,
+            group_sizes: Vec::new(),
+            removals: 50,
+            claims: None,
         }
     }
 
@@ -300,6 +315,9 @@ mod tests {
             phases: vec![result.with_usage(Some((before, after)), 80)],
             acts_per_batch: Some(2.0),
             before: Some(before),
+            removal: None,
+            claims: Some(Claims::default()),
+            failure: None,
         };
         let primitives = [Primitive {
             name: "keys",
@@ -322,6 +340,11 @@ mod tests {
         let json = String::from_utf8(report.to_json().to_bytes()).unwrap();
         assert!(
             json.contains(r#""primitives_per_runtime_cpu":0.5"#),
+            "{json}"
+        );
+        assert!(text.contains("look a key up"), "{text}");
+        assert!(
+            json.contains(r#""group_removal":null,"members":{"claim":{"#),
             "{json}"
         );
     }

@@ -22,6 +22,8 @@ const ATTEMPTS_MAX: u32 = 120;
 const PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause that an answer may ask for, in seconds.
 const RETRY_AFTER_S_MAX: u64 = 30;
+/// The status with which the brake of a delegation answers.
+pub(crate) const BRAKED: u16 = 429;
 /// Most connections that are opened at a time.
 const OPENING_MAX: usize = 32;
 
@@ -63,6 +65,8 @@ pub(crate) struct Done {
     pub(crate) unavailable: u64,
     /// Connections that were opened again.
     pub(crate) reconnected: u64,
+    /// Why the brake of the tenant's delegation stopped the phase, if it did.
+    pub(crate) braked: Option<String>,
     /// Ids of what was created, by the operation's number.
     pub(crate) ids: BTreeMap<u64, String>,
 }
@@ -74,6 +78,7 @@ impl Done {
         self.first_failure = self.first_failure.take().or(other.first_failure);
         self.unavailable = self.unavailable.saturating_add(other.unavailable);
         self.reconnected = self.reconnected.saturating_add(other.reconnected);
+        self.braked = self.braked.take().or(other.braked);
         self.ids.extend(other.ids);
     }
 }
@@ -171,6 +176,28 @@ enum Attempt {
     Again(Duration),
     /// It failed.
     Failure(String),
+    /// The brake stopped it, and would stop the next one.
+    Braked(String),
+}
+
+/// Why an operation did not succeed.
+enum Failed {
+    /// For a reason of its own.
+    Alone(String),
+    /// The brake stopped it.
+    Braked(String),
+}
+
+impl From<&str> for Failed {
+    fn from(reason: &str) -> Self {
+        Self::Alone(reason.to_owned())
+    }
+}
+
+impl From<String> for Failed {
+    fn from(reason: String) -> Self {
+        Self::Alone(reason)
+    }
 }
 
 impl Worker {
@@ -189,7 +216,13 @@ impl Worker {
                     self.done.latencies_us.push(took_us);
                     self.done.ids.extend(id.map(|id| (number, id)));
                 }
-                Err(failure) => {
+                Err(Failed::Braked(reason)) => {
+                    // Nobody begins another one.
+                    next.store(count, Ordering::Relaxed);
+                    self.done.braked = Some(reason);
+                    return (self.connection, self.done);
+                }
+                Err(Failed::Alone(failure)) => {
                     self.done.failed = self.done.failed.saturating_add(1);
                     let told = format!("{}, operation {number}: {failure}", self.phase.name());
                     self.done.first_failure.get_or_insert(told);
@@ -200,7 +233,7 @@ impl Worker {
     }
 
     /// One operation, until it has succeeded or failed.
-    async fn operate(&mut self, number: u64) -> Result<Option<String>, String> {
+    async fn operate(&mut self, number: u64) -> Result<Option<String>, Failed> {
         let operation = self
             .plan
             .operation(self.phase, number)
@@ -214,8 +247,9 @@ impl Worker {
             };
             match attempt {
                 Attempt::Success(id) => {
-                    if self.phase == Phase::Create {
-                        self.acknowledged.append(&self.plan.user_name(number))?;
+                    if matches!(self.phase, Phase::Create | Phase::CreateMore) {
+                        let name = self.plan.created_name(self.phase, number);
+                        self.acknowledged.append(&name)?;
                     }
                     return Ok(id);
                 }
@@ -223,10 +257,11 @@ impl Worker {
                     is_unknown = true;
                     sleep(pause).await;
                 }
-                Attempt::Failure(reason) => return Err(reason),
+                Attempt::Failure(reason) => return Err(Failed::Alone(reason)),
+                Attempt::Braked(reason) => return Err(Failed::Braked(reason)),
             }
         }
-        Err("it did not succeed in time".to_owned())
+        Err("it did not succeed in time".into())
     }
 
     async fn request(&mut self, operation: &Operation) -> Attempt {
@@ -235,10 +270,10 @@ impl Worker {
             Err(pause) => return Attempt::Again(pause),
         };
         if !self.phase.accepts(reply.status) {
-            return Attempt::Failure(refusal(&reply));
+            return refused(&reply);
         }
         match self.phase {
-            Phase::Create | Phase::CreateGroup => match id_of(&reply) {
+            Phase::Create | Phase::CreateMore | Phase::CreateGroup => match id_of(&reply) {
                 Some(id) => Attempt::Success(Some(id)),
                 None => Attempt::Failure("the answer has no id".to_owned()),
             },
@@ -259,7 +294,7 @@ impl Worker {
             Err(pause) => return Attempt::Again(pause),
         };
         if reply.status != 200 {
-            return Attempt::Failure(refusal(&reply));
+            return refused(&reply);
         }
         match found(&reply).as_deref() {
             Some([]) => {}
@@ -275,7 +310,7 @@ impl Worker {
                 Some(id) => Attempt::Success(Some(id)),
                 None => Attempt::Failure("the answer has no id".to_owned()),
             },
-            Ok(reply) => Attempt::Failure(refusal(&reply)),
+            Ok(reply) => refused(&reply),
         }
     }
 
@@ -307,8 +342,17 @@ impl Worker {
     }
 }
 
+fn refused(reply: &Reply) -> Attempt {
+    let reason = refusal(reply);
+    if reply.status == BRAKED {
+        Attempt::Braked(reason)
+    } else {
+        Attempt::Failure(reason)
+    }
+}
+
 /// Status and detail of an answer that is no success.
-fn refusal(reply: &Reply) -> String {
+pub(crate) fn refusal(reply: &Reply) -> String {
     let parsed = Value::parse(&reply.body, &ANSWER).ok();
     let detail = parsed
         .as_ref()
@@ -319,7 +363,8 @@ fn refusal(reply: &Reply) -> String {
     }
 }
 
-fn id_of(reply: &Reply) -> Option<String> {
+/// The id of a resource in an answer.
+pub(crate) fn id_of(reply: &Reply) -> Option<String> {
     let value = Value::parse(&reply.body, &ANSWER).ok()?;
     Some(value.as_object()?.get("id")?.as_str()?.to_owned())
 }
@@ -376,6 +421,13 @@ mod tests {
     }
 
     #[test]
+    fn the_brake_is_told_apart_from_other_refusals() {
+        let held = |status| matches!(refused(&reply(status, "{}")), Attempt::Braked(_));
+        assert!(held(429));
+        assert!(!held(403));
+    }
+
+    #[test]
     fn appends_one_line_for_each_acknowledgement() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("acks");
@@ -394,6 +446,7 @@ mod tests {
             first_failure: Some(failure.to_owned()),
             unavailable: 2,
             reconnected: 3,
+            braked: Some(failure.to_owned()),
             ids: BTreeMap::new(),
         };
         let mut done = part("one");
@@ -401,5 +454,6 @@ mod tests {
         assert_eq!(done.latencies_us, [1, 1]);
         assert_eq!((done.failed, done.unavailable, done.reconnected), (2, 4, 6));
         assert_eq!(done.first_failure.as_deref(), Some("one"));
+        assert_eq!(done.braked.as_deref(), Some("one"));
     }
 }

@@ -5,7 +5,21 @@ use std::path::Path;
 use chancery_json::Object;
 
 use crate::console::Console;
+use crate::login::MEMBERS_FOLDER;
 use crate::ready::{Ready, scim_base};
+
+/// What a person can try, once a user was created over SCIM.
+fn next_commands(ready: &Ready, ready_file: &Path) -> String {
+    let file = ready_file.display();
+    let home = ready.data_folder.join(MEMBERS_FOLDER).join("USERNAME");
+    let home = home.display();
+    format!(
+        "\nWhen users and groups are there, try:\n  \
+         chancery-dev claim --login-as USERNAME --ready-file {file}\n  \
+         chancery-dev group key GROUP --home {home} --ready-file {file}\n  \
+         chancery-dev log audit --ready-file {file}"
+    )
+}
 
 /// Says how to use what serves now.
 pub(crate) fn greet(console: &Console, ready: &Ready, ready_file: Option<&Path>) {
@@ -42,7 +56,30 @@ pub(crate) fn greet(console: &Console, ready: &Ready, ready_file: Option<&Path>)
     if let Some(path) = ready_file {
         text.push_str(&format!("\n  ready file  {}", path.display()));
         document = document.with("ready_file", path.display().to_string());
+        if ready.tenant.is_some() {
+            text.push_str(&next_commands(ready, path));
+        }
     }
     console.text(&text);
     console.document(&document);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_commands_with_the_files_of_this_service() {
+        let text = next_commands(&crate::ready::tests::ready(), Path::new("r.json"));
+        for command in [
+            "claim --login-as USERNAME --ready-file r.json",
+            "group key GROUP --home /d/members/USERNAME --ready-file r.json",
+            "log audit --ready-file r.json",
+        ] {
+            assert!(
+                text.contains(&format!("\n  chancery-dev {command}")),
+                "{text}"
+            );
+        }
+    }
 }

@@ -27,7 +27,7 @@ use crate::up::programs::Programs;
 use crate::up::publication::{self, Known, pins, published, same_deployment};
 use crate::up::release;
 use crate::up::supervisor::{Change, Supervisor};
-use crate::up::tenant::{self, Founded, Founder, SLUG};
+use crate::up::tenant::{self, Founded, Founder, IssuerState, SLUG};
 
 /// How often the runtime's state is asked for.
 const HEALTH_PERIOD: Duration = Duration::from_millis(500);
@@ -321,11 +321,16 @@ impl<'a> Service<'a> {
                 "--demo-domain has no effect: the tenant was made with other domains",
             );
         }
-        if !founded.names_issuer {
-            self.console.say(
+        match &founded.issuer {
+            IssuerState::Trusted => {}
+            IssuerState::NotTrusted(reason) => self.console.say(
+                "notice",
+                &format!("no account can be claimed by a sign-in yet: {reason}"),
+            ),
+            IssuerState::NotNamed => self.console.say(
                 "notice",
                 "the tenant's genesis names another identity provider than the one that runs here: no account can be claimed",
-            );
+            ),
         }
         Ok(Some(founded))
     }

@@ -4,17 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
 use chancery_authority::{
-    Act, ActName, Admin, AdminSet, Admission, BurstLimits, Delegation, DeploymentId, Domain,
-    Genesis, KeyFile, ManagedGroups, Mode, OnDelete, ReleaseRule, Scope, ScopeSet, TenantSlug,
-    VerifiedGenesis,
+    ActName, Admin, AdminSet, Admission, BurstLimits, Delegation, DeploymentId, Domain, Genesis,
+    KeyFile, ManagedGroups, Mode, OnDelete, ReleaseRule, Scope, ScopeSet, TenantSlug,
 };
 use chancery_cli::{create_recovery_key, create_signing_key, read_signing_key};
-use chancery_client::{AttestedConnection, Request, Response, now_ms};
-use chancery_dsse::{Envelope, KeyId, SigningKey};
-use chancery_emulated_sp::EmulatedAnchor;
+use chancery_client::{Request, now_ms};
+use chancery_dsse::{Envelope, SigningKey};
 use chancery_json::{Limits, Object, Value};
 use chancery_keyset::PublicKeyset;
 use chancery_session::Deployment;
@@ -22,6 +19,7 @@ use hyper::Method;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use sha2::{Digest as _, Sha256};
 
+use crate::attested::{Connection, Shown, answer, show};
 use crate::error::DevError;
 use crate::files;
 use crate::http::Target;
@@ -48,8 +46,6 @@ const TOKEN_LIFE_S: u64 = 90 * 24 * 60 * 60;
 const TOKEN_LIFE_S_MAX: u64 = 180 * 24 * 60 * 60;
 /// Life of the admission: it is used at once.
 const ADMISSION_LIFE_MS: u64 = 60 * MINUTE_MS;
-/// Life of a signed act: it is sent at once.
-const ACT_LIFE_MS: u64 = 2 * MINUTE_MS;
 /// How far before now the delegation begins, for a runtime whose clock is behind.
 const BACKDATE_MS: u64 = 5 * MINUTE_MS;
 
@@ -78,12 +74,6 @@ pub(crate) struct Founder<'a> {
     pub(crate) domains: &'a BTreeSet<Domain>,
 }
 
-/// The tenant as the runtime shows it.
-struct Shown {
-    genesis: VerifiedGenesis,
-    sequences: Vec<(KeyId, u64)>,
-}
-
 /// What came of it.
 pub(crate) struct Founded {
     /// The admin's folder.
@@ -94,11 +84,20 @@ pub(crate) struct Founded {
     pub(crate) steps: Vec<&'static str>,
     /// The tenant's domains.
     pub(crate) domains: BTreeSet<Domain>,
-    /// Whether its genesis names the identity provider that runs beside it.
-    pub(crate) names_issuer: bool,
+    /// Whether accounts can be claimed at the identity provider that runs beside it.
+    pub(crate) issuer: IssuerState,
 }
 
-type Connection = AttestedConnection<EmulatedAnchor>;
+/// What the tenant thinks of the identity provider that runs beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IssuerState {
+    /// Its genesis names it, and its admin signed for the keys.
+    Trusted,
+    /// Its genesis names it, but its keys could not be trusted at once, for this reason.
+    NotTrusted(String),
+    /// Its genesis names another one.
+    NotNamed,
+}
 
 impl Founder<'_> {
     /// Makes what is not there yet.
@@ -108,13 +107,13 @@ impl Founder<'_> {
         let key = signing_key(&folder.join("admin.key"))?;
         let genesis = self.genesis(&key)?;
         let mut steps = Vec::new();
-        let mut shown = match self.show(connection).await? {
+        let mut shown = match show(connection, SLUG).await? {
             Some(shown) => shown,
             None => {
                 self.admit(connection, &genesis).await?;
                 steps.push("the tenant is made");
                 let step = "reading the tenant";
-                self.show(connection)
+                show(connection, SLUG)
                     .await?
                     .ok_or(DevError::ApiAnswer { step })?
             }
@@ -138,12 +137,29 @@ impl Founder<'_> {
                 token
             }
         };
+        let named = kept.genesis().idp.as_ref();
+        let issuer = if named == Some(&self.issuer.identity_provider()?) {
+            match trust_issuer(connection, &mut shown, &key).await {
+                Ok(0) => IssuerState::Trusted,
+                Ok(_) => {
+                    steps.push("the keys of its identity provider count at once");
+                    IssuerState::Trusted
+                }
+                // Everything but claims goes on without.
+                Err(error @ DevError::ApiRefused { .. }) => {
+                    IssuerState::NotTrusted(error.to_string())
+                }
+                Err(error) => return Err(error),
+            }
+        } else {
+            IssuerState::NotNamed
+        };
         Ok(Founded {
             admin_folder: folder,
             scim_token,
             steps,
             domains: kept.genesis().domains.clone(),
-            names_issuer: kept.genesis().idp.as_ref() == Some(&self.issuer.identity_provider()?),
+            issuer,
         })
     }
 
@@ -179,20 +195,6 @@ impl Founder<'_> {
         let signed = genesis.sign(&[key])?;
         files::write(&path, &signed.to_json(), files::PUBLIC)?;
         Ok(signed)
-    }
-
-    /// The tenant, or none if the runtime knows none of this name.
-    async fn show(&self, connection: &mut Connection) -> Result<Option<Shown>, DevError> {
-        let step = "reading the tenant";
-        let request = Request::get(&format!("/v1/tenants/{SLUG}"));
-        let response = connection.request(request).await?;
-        if response.status() == 404 {
-            return Ok(None);
-        }
-        let answer = answer(step, &response)?;
-        parse_shown(&answer)
-            .map(Some)
-            .ok_or(DevError::ApiAnswer { step })
     }
 
     async fn admit(&self, connection: &mut Connection, genesis: &Envelope) -> Result<(), DevError> {
@@ -235,11 +237,14 @@ impl Founder<'_> {
             .await?;
         let delegations = parse_delegations(&listed).ok_or(DevError::ApiAnswer { step })?;
         let needed_ms = now_ms().saturating_add(DELEGATION_RENEWAL_MS);
-        let mut in_force = delegations.iter();
-        if in_force.any(|delegation| delegation.not_after_ms > needed_ms) {
+        let in_force = shown.delegations(connection, key).await?;
+        if in_force
+            .iter()
+            .any(|delegation| delegation.not_after_ms > needed_ms)
+        {
             return Ok(false);
         }
-        let newest = delegations.iter().map(|delegation| delegation.serial);
+        let newest = in_force.iter().map(|delegation| delegation.serial);
         let serial = newest.max().map_or(1, |serial| serial.saturating_add(1));
         let delegation = delegation(shown, serial, now_ms());
         let signed = delegation.sign(&[key])?;
@@ -249,13 +254,8 @@ impl Founder<'_> {
         let value = Value::parse(&signed.to_json(), &Limits::DOCUMENT)
             .map_err(|_never| DevError::ApiAnswer { step })?;
         let body = Object::new().with("delegation", value);
-        self.act(
-            connection,
-            shown,
-            key,
-            (ActName::DelegationPut, step, &body),
-        )
-        .await?;
+        let wanted = (ActName::DelegationPut, step, &body);
+        shown.act(connection, key, wanted).await?;
         Ok(true)
     }
 
@@ -274,50 +274,10 @@ impl Founder<'_> {
             .with("scopes", scopes)
             .with("life_s", TOKEN_LIFE_S)
             .with("label", "chancery-dev up");
-        let answer = self
-            .act(connection, shown, key, (ActName::TokenIssue, step, &body))
-            .await?;
+        let wanted = (ActName::TokenIssue, step, &body);
+        let answer = shown.act(connection, key, wanted).await?;
         let token = answer.get("token").and_then(Value::as_str);
         token.map(str::to_owned).ok_or(DevError::ApiAnswer { step })
-    }
-
-    /// Signs an act for this connection and sends it.
-    async fn act(
-        &self,
-        connection: &mut Connection,
-        shown: &mut Shown,
-        key: &SigningKey,
-        (act, step, body): (ActName, &'static str, &Object),
-    ) -> Result<Object, DevError> {
-        let body = body.to_bytes();
-        let now_ms = now_ms();
-        let mut own = shown.sequences.iter().filter(|(id, _)| *id == key.id());
-        let last = own.next_back().map_or(0, |(_, sequence)| *sequence);
-        let sequence = now_ms.max(last.saturating_add(1));
-        let signed = Act {
-            deployment: self.deployment_id(),
-            tenant: shown.genesis.tenant(),
-            act,
-            sequence,
-            expires_ms: now_ms.saturating_add(ACT_LIFE_MS),
-            body_sha256: Sha256::digest(&body).into(),
-            exporter: *connection.exporter(),
-        }
-        .sign(&[key])?;
-        shown.sequences.push((key.id(), sequence));
-        let request = [
-            b"{\"act\":".as_slice(),
-            &signed.to_json(),
-            b",\"body\":\"",
-            Base64::encode_string(&body).as_bytes(),
-            b"\"}",
-        ]
-        .concat();
-        let path = format!("/v1/tenants/{SLUG}/acts");
-        let response = connection
-            .request(Request::post_json(&path, request))
-            .await?;
-        answer(step, &response)
     }
 
     /// The token of an earlier run, if the service still takes it.
@@ -334,6 +294,39 @@ impl Founder<'_> {
             .await?;
         Ok((reply.status != 401).then_some(token))
     }
+}
+
+/// Lets the keys that the identity provider publishes now count at once; tells how many did not before.
+async fn trust_issuer(
+    connection: &mut Connection,
+    shown: &mut Shown,
+    key: &SigningKey,
+) -> Result<usize, DevError> {
+    let step = "reading the identity provider's keys";
+    let wanted = (ActName::IssuerRead, step, &Object::new());
+    let answer = shown.act(connection, key, wanted).await?;
+    let open = open_keys(&answer).ok_or(DevError::ApiAnswer { step })?;
+    let count = open.len();
+    if count > 0 {
+        let step = "trusting the identity provider's keys";
+        let body = Object::new().with("thumbprints", open);
+        let wanted = (ActName::IssuerTrust, step, &body);
+        shown.act(connection, key, wanted).await?;
+    }
+    Ok(count)
+}
+
+/// Thumbprints of the keys that are published and that no admin has signed for.
+fn open_keys(answer: &Object) -> Option<Vec<Value>> {
+    let mut open = Vec::new();
+    for key in answer.get("keys")?.as_array()? {
+        let key = key.as_object()?;
+        let flag = |name| key.get(name).and_then(Value::as_bool);
+        if flag("published")? && !flag("approved")? {
+            open.push(key.get("thumbprint")?.as_str()?.into());
+        }
+    }
+    Some(open)
 }
 
 fn slug() -> Result<TenantSlug, DevError> {
@@ -405,45 +398,29 @@ fn delegation(shown: &Shown, serial: u64, now_ms: u64) -> Delegation {
     }
 }
 
-/// A successful answer; a refusal becomes an error in the service's words.
-fn answer(step: &'static str, response: &Response) -> Result<Object, DevError> {
-    let parsed = Value::parse(response.body(), &Limits::DOCUMENT);
-    if !response.is_success() {
-        let text = |name: &str| {
-            let object = parsed.as_ref().ok()?.as_object()?;
-            object.get(name)?.as_str().map(str::to_owned)
-        };
-        let problem = text("detail").or_else(|| text("title"));
-        return Err(DevError::ApiRefused {
-            step,
-            status: response.status(),
-            problem: problem.unwrap_or_else(|| "no reason given".to_owned()),
-        });
-    }
-    match parsed {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) | Err(_) => Err(DevError::ApiAnswer { step }),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn parse_shown(answer: &Object) -> Option<Shown> {
-    let genesis = answer.get("genesis")?.to_bytes();
-    let genesis = Genesis::verify(&Envelope::parse(&genesis).ok()?).ok()?;
-    let sequences = answer.get("sequences")?.as_object()?;
-    let sequences = sequences
-        .iter()
-        .map(|(key, value)| Some((KeyId::parse(key)?, value.as_u64()?)))
-        .collect::<Option<_>>()?;
-    Some(Shown { genesis, sequences })
-}
+    fn key(thumbprint: &str, (published, approved): (bool, bool)) -> Value {
+        Object::new()
+            .with("thumbprint", thumbprint)
+            .with("published", published)
+            .with("approved", approved)
+            .into()
+    }
 
-fn parse_delegations(answer: &Object) -> Option<Vec<Delegation>> {
-    let delegations = answer.get("delegations")?.as_array()?;
-    delegations
-        .iter()
-        .map(|value| {
-            let envelope = Envelope::parse(&value.to_bytes()).ok()?;
-            Delegation::from_json(envelope.unverified_payload()).ok()
-        })
-        .collect()
+    #[test]
+    fn signs_for_the_keys_that_are_published_and_not_trusted_yet() {
+        let keys = vec![
+            key("aa", (true, false)),
+            key("bb", (true, true)),
+            key("cc", (false, false)),
+        ];
+        let answer = Object::new().with("keys", keys);
+        assert_eq!(open_keys(&answer), Some(vec!["aa".into()]));
+        let unread = Object::new().with("keys", vec![Object::new().into()]);
+        assert_eq!(open_keys(&unread), None);
+        assert_eq!(open_keys(&Object::new()), None);
+    }
 }
