@@ -1,11 +1,12 @@
 //! One act: what it commits to, what its document is, and what it does to what is known.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use chancery_authority::OnDelete;
 use chancery_directory::record::tenant_handle;
 use chancery_directory::{
-    Digest, EntryType, Exhibit, Handle, Opens, SubjectKind, Validity, commit,
+    Digest, EntryType, Exhibit, Handle, Opens, Origin, SubjectKind, Validity, commit,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +17,10 @@ use crate::world::{Approval, Approved, Credential, Grant, Group};
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
+
+/// How long a new key of the identity provider waits, in milliseconds: a day, less a minute for a log whose
+/// time was raised above the clock.
+const ISSUER_KEY_WAIT_MS: u64 = DAY_MS - 60_000;
 
 /// SHA-256 of a part of an exhibit; zero if it is empty.
 pub(crate) fn digest(part: &[u8]) -> Digest {
@@ -133,6 +138,19 @@ impl Audit {
         None
     }
 
+    /// A new key of the identity provider waits, unless admins let it count at once.
+    fn take_issuer_keys(&mut self, act: &Act, keys: BTreeMap<[u8; 32], u64>) {
+        let earliest_ms = act.time_ms().saturating_add(ISSUER_KEY_WAIT_MS);
+        let hastened = keys.iter().any(|(key, from_ms)| {
+            let least_ms = self.world.issuer_keys.get(key).copied();
+            *from_ms < least_ms.unwrap_or(earliest_ms)
+        });
+        if hastened && act.details.origin == Origin::Runtime {
+            self.find(act.first(), Fault::IssuerKeyHastened);
+        }
+        self.world.issuer_keys = keys;
+    }
+
     /// What the admins approved is what waited.
     fn approve(&mut self, act: &Act, what: Approved) {
         let Some(step) = act.find(EntryType::ApprovalGiven).copied() else {
@@ -211,7 +229,9 @@ impl Audit {
             }
             Paper::Admins(change) => self.world.authority = Some(change.authority().clone()),
             Paper::Policy(policy) => {
-                self.world.issuer_keys.extend(policy.thumbprints);
+                if let Some(keys) = policy.issuer_keys {
+                    self.take_issuer_keys(act, keys);
+                }
                 if policy.ends_plan {
                     self.world.plan = self.no_plan();
                 }
@@ -313,7 +333,7 @@ impl Audit {
     }
 
     fn erase(&mut self, act: &Act, step: &Step) {
-        if act.details.origin == chancery_directory::Origin::Runtime {
+        if act.details.origin == Origin::Runtime {
             self.check_erasure(step);
         }
         self.forget(&step.entry.subject);

@@ -23,6 +23,8 @@ struct Needs {
     identifiers: Vec<Identifier>,
     /// UserNames before and after.
     accounts: Vec<String>,
+    /// UserNames of those whose memberships it changes.
+    members: Vec<String>,
     /// Folded display names of groups, before and after.
     groups: Vec<String>,
     /// Whether it touches a group by either scope: its description, or members who are suspended.
@@ -32,13 +34,13 @@ struct Needs {
 }
 
 impl Needs {
-    /// A scope that is needed and not among these.
-    fn lacking(&self, scopes: ScopeSet) -> Option<Scope> {
-        let lacks = self.scopes.iter().find(|scope| !scopes.contains(**scope));
+    /// A scope that is needed, not waived, and not among these.
+    fn lacking(&self, scopes: ScopeSet, waived: Option<Scope>) -> Option<Scope> {
+        let lacks = |scope: &&Scope| !scopes.contains(**scope) && Some(**scope) != waived;
         let touches =
             scopes.contains(Scope::GroupsManage) || scopes.contains(Scope::GroupsMembership);
         let either = (self.touches_group && !touches).then_some(Scope::GroupsManage);
-        lacks.copied().or(either)
+        self.scopes.iter().find(lacks).copied().or(either)
     }
 }
 
@@ -125,17 +127,16 @@ impl Audit {
     /// A credential that was alive, under a delegation that covers every part of the act.
     fn check_credential(&mut self, act: &Act, paper: &Paper, approved: Option<Approved>) {
         let index = act.first();
-        let mut needs = self.needs(act, paper);
-        if matches!(approved, Some(Approved::Plan(_))) {
-            // Admins signed that whoever the plan leaves unmatched is suspended.
-            needs.scopes.remove(&Scope::UsersSuspend);
-        }
+        let needs = self.needs(act, paper);
+        // Admins signed that whoever a plan leaves unmatched is suspended: no credential asked for that.
+        let planned = matches!(approved, Some(Approved::Plan(_)));
+        let waived = planned.then_some(Scope::UsersSuspend);
         // What admins approved after it was asked for may outlive the credential that asked.
         let waited = matches!(approved, Some(Approved::Held | Approved::Plan(_)));
         match self.world.credentials.get(&act.details.credential) {
             None => self.find(index, Fault::CredentialUnknown),
             Some(credential) => {
-                let lacks = needs.lacking(credential.scopes);
+                let lacks = needs.lacking(credential.scopes, waived);
                 let revoked = credential.revoked && !waited;
                 let expired = !credential.validity.holds_at(act.time_ms()) && !waited;
                 if revoked {
@@ -262,6 +263,11 @@ impl Audit {
                     return;
                 }
                 needs.scopes.insert(Scope::GroupsMembership);
+                let members = own
+                    .into_iter()
+                    .flat_map(|delta| delta.added.iter().chain(&delta.removed));
+                let names = members.filter_map(|one| self.world.name_of(one));
+                needs.members.extend(names.map(String::from));
             }
             _ => return,
         }
@@ -327,7 +333,7 @@ fn breaches(
         }
     }
     if found.is_empty()
-        && let Some(scope) = needs.lacking(paper.delegation().scopes)
+        && let Some(scope) = needs.lacking(paper.delegation().scopes, None)
     {
         found.push(Breach::Scope(scope));
     }
@@ -342,10 +348,13 @@ fn breaches(
             found.push(Breach::Pilot);
         }
     }
+    if !needs.members.iter().all(|one| paper.pilot_has_account(one)) {
+        found.push(Breach::Pilot);
+    }
     for group in needs.groups.iter().filter(|name| !name.is_empty()) {
         match paper.group_standing(group) {
             GroupStanding::Managed => {}
-            GroupStanding::Sensitive if approved == Some(Approved::Held) => {}
+            GroupStanding::Sensitive if planned || approved == Some(Approved::Held) => {}
             GroupStanding::Sensitive => found.push(Breach::SensitiveGroup),
             GroupStanding::Unmanaged => found.push(Breach::UnmanagedGroup),
             GroupStanding::Protected => found.push(Breach::ProtectedGroup),

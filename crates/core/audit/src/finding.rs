@@ -108,6 +108,8 @@ pub enum Fault {
     SignedAct(ActFault),
     /// An identifier outside the tenant's domains.
     OutsideDomains,
+    /// The runtime let a key of the identity provider count before its time.
+    IssuerKeyHastened,
     /// Admins alone may take members away, not add them.
     AdminsAdded,
     /// A user was erased before the retention ended.
@@ -304,7 +306,7 @@ pub enum KeyFault {
     NoProvider,
     /// The claim's evidence does not hold.
     Claim(chancery_claim::Error),
-    /// The issuer's key was not in the log.
+    /// The issuer's key was not in the log, or did not count yet.
     IssuerKey,
     /// The ID token is of another person.
     OtherPerson,

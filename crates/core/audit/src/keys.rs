@@ -231,7 +231,8 @@ impl Audit {
         let token = evidence
             .check_token(context, issuer, client, step.entry.time_ms)
             .map_err(KeyFault::Claim)?;
-        if !self.world.issuer_keys.contains(token.key().as_bytes()) {
+        let from_ms = self.world.issuer_keys.get(token.key().as_bytes());
+        if from_ms.is_none_or(|from_ms| step.entry.time_ms < *from_ms) {
             return Err(KeyFault::IssuerKey);
         }
         let claim = match provider.mapping {

@@ -1,6 +1,6 @@
 //! The documents of acts, read by what their entries say they are.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -42,8 +42,8 @@ pub(crate) struct CredentialTerms {
 /// What a change of policy says that an audit follows.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    /// Keys of the identity provider that count from here on.
-    pub(crate) thumbprints: Vec<[u8; 32]>,
+    /// The keys of the identity provider from here on, and from when on each counts, if it is about them.
+    pub(crate) issuer_keys: Option<BTreeMap<[u8; 32], u64>>,
     /// Whether a signed plan has been carried out.
     pub(crate) ends_plan: bool,
 }
@@ -224,19 +224,29 @@ fn policy(bytes: &[u8], authority: Option<&TenantAuthority>) -> Result<Paper, Fa
     }
     let value = Value::parse(bytes, &LIMITS).map_err(|_form| Fault::DocumentMalformed)?;
     let member = |name| value.as_object().and_then(|object| object.get(name));
-    let listed = member("thumbprints")
-        .and_then(Value::as_array)
-        .unwrap_or_default();
-    let ends_plan = member("plan").is_some();
-    let keys: Option<Vec<[u8; 32]>> = listed
-        .iter()
-        .map(|text| hex32(text.as_str().unwrap_or_default()))
-        .collect();
-    let thumbprints = keys.ok_or(Fault::DocumentMalformed)?;
+    let issuer_keys = match member("thumbprints") {
+        None => None,
+        Some(listed) => {
+            let waits = member("trusted_from_ms");
+            Some(issuer_keys(listed, waits).ok_or(Fault::DocumentMalformed)?)
+        }
+    };
     Ok(Paper::Policy(Policy {
-        thumbprints,
-        ends_plan,
+        issuer_keys,
+        ends_plan: member("plan").is_some(),
     }))
+}
+
+/// The thumbprints of keys, each with the time from which it counts.
+fn issuer_keys(listed: &Value, waits: Option<&Value>) -> Option<BTreeMap<[u8; 32], u64>> {
+    let (listed, waits) = (listed.as_array()?, waits?.as_array()?);
+    if listed.len() != waits.len() {
+        return None;
+    }
+    let pairs = listed.iter().zip(waits);
+    pairs
+        .map(|(key, from_ms)| Some((hex32(key.as_str()?)?, from_ms.as_u64()?)))
+        .collect()
 }
 
 fn devices(bytes: &[u8]) -> Result<Paper, Fault> {

@@ -104,7 +104,8 @@ pub(crate) struct World {
     pub(crate) genesis_hash: [u8; 32],
     pub(crate) authority: Option<TenantAuthority>,
     pub(crate) provider: Option<IdentityProvider>,
-    pub(crate) issuer_keys: BTreeSet<[u8; 32]>,
+    /// Keys of the identity provider, and from when on each counts, in milliseconds since the Unix epoch.
+    pub(crate) issuer_keys: BTreeMap<[u8; 32], u64>,
     pub(crate) grants: BTreeMap<Handle, Grant>,
     pub(crate) serial: u64,
     pub(crate) credentials: BTreeMap<Handle, Credential>,
