@@ -144,6 +144,15 @@ impl Client {
         Self { token, ..self }
     }
 
+    /// Sends no bearer token.
+    #[must_use]
+    pub fn without_token(self) -> Self {
+        Self {
+            token: None,
+            ..self
+        }
+    }
+
     /// Connects to another address under the same names.
     #[must_use]
     pub fn at(self, address: SocketAddr) -> Self {
@@ -275,7 +284,7 @@ impl Client {
 }
 
 /// Percent-encoding of everything that is not unreserved (RFC 3986 section 2.3).
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
@@ -339,11 +348,18 @@ fn read_line(stream: &mut impl BufRead) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-/// Status and body of a plain request to the host's own port.
-pub(crate) fn plain_get(address: SocketAddr, path: &str) -> (u16, String) {
+/// Status and body of a plain request to a port of this machine.
+///
+/// # Panics
+/// If there is no answer.
+#[must_use]
+pub fn plain(address: SocketAddr, method: &str, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect_timeout(&address, SHORT).unwrap();
     stream.set_read_timeout(Some(SHORT)).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let (answer, _) = read_answer(&mut BufReader::new(stream), false).unwrap();
     (answer.status, String::from_utf8(answer.body).unwrap())

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::client::{Client, Tls};
+use crate::client::{Client, Tls, plain};
 use crate::programs::{Finished, program, run};
 use crate::wait::{LONG, SHORT, eventually};
 
@@ -247,7 +247,33 @@ impl Service {
     /// Status and text of the host's own port.
     #[must_use]
     pub fn status(&self, path: &str) -> (u16, String) {
-        crate::client::plain_get(self.ready().status_address(), path)
+        plain(self.ready().status_address(), "GET", path, "")
+    }
+
+    /// A new client of the service as a whole, without a credential.
+    #[must_use]
+    pub fn anonymous(&self) -> Client {
+        self.client().with_prefix("").without_token()
+    }
+
+    /// Changes where the host leads those who ask for others, and has it read that again.
+    pub fn change_host(&self, change: impl FnOnce(&mut Value)) {
+        let path = self.data.join("host").join("host.json");
+        let mut document = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut document);
+        let new = path.with_extension("new");
+        fs::write(&new, document.to_string()).unwrap();
+        fs::rename(new, path).unwrap();
+        let log = self.data.join("logs").join("host.log");
+        let reloads = || {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            text.matches("event=egress_reloaded").count()
+        };
+        let before = reloads();
+        signal(self.ready().pids().host, Signal::HUP);
+        eventually("the host's new addresses", SHORT, || {
+            (reloads() > before).then_some(())
+        });
     }
 
     /// Waits until the service answers again and `up` has said so, after something of it was killed.
@@ -278,6 +304,16 @@ impl Service {
         }
         assert!(!self.ready_file.exists(), "the ready file is left");
         status
+    }
+
+    /// Waits until a service has ended by itself, with a mistake; what it printed.
+    #[must_use]
+    pub fn await_end(mut self) -> String {
+        let status = eventually("the end of `up` by itself", LONG, || {
+            self.guard.try_wait().unwrap()
+        });
+        assert!(!status.success(), "{}", self.log());
+        self.log()
     }
 
     fn stop(&mut self) -> ExitStatus {

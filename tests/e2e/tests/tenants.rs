@@ -1,6 +1,10 @@
 //! A second tenant made by its admin's commands: what its delegation and credentials allow, and what they do
 //! not, to the moment that they end.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
 
 use std::fs;
 use std::path::PathBuf;
@@ -221,7 +225,9 @@ fn expires_to_the_moment(admin: &Admin<'_>, okta: &mut Client) {
     assert!(log.stdout.contains("tenant made"), "{}", log.stdout);
     assert!(log.stdout.contains("barbara"), "{}", log.stdout);
     // The entries themselves name nobody: the service adds the names for its readers.
-    let log = admin.signs(&["log", "tail", "--from", "0", "--json"]).json();
+    let log = admin
+        .signs(&["log", "tail", "--from", "0", "--json"])
+        .json();
     for entry in log["entries"].as_array().unwrap() {
         let leaf = Base64::decode_vec(entry["leaf"].as_str().unwrap()).unwrap();
         let leaf = String::from_utf8_lossy(&leaf);

@@ -156,7 +156,7 @@ const TEST_TOOLS: [(&str, &[&str], &str); 2] = [
     ("kill", &["-l"], "procps"),
 ];
 
-/// Tests are clients by `curl` and send signals by `kill`.
+/// Tests are clients by `curl`, send signals by `kill`, and run an identity provider that is written in Python.
 ///
 /// # Errors
 /// If one is not there; names the Debian package.
@@ -167,6 +167,12 @@ pub(crate) fn require_test_tools() -> Result<(), String> {
                 "there is no program `{program}`; on Debian: apt-get install {package}"
             ));
         }
+    }
+    if !works("python3", &["-c", "import ensurepip, venv"]) {
+        return Err(
+            "Python 3 with its module `venv` is missing; on Debian: apt-get install python3 python3-venv"
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -74,7 +74,8 @@ fn steps(reach: Reach) -> Vec<Step> {
     }
 }
 
-/// The one step that may use the network: sources of the locked dependencies, and the toolchain's parts.
+/// The one step that may use the network: sources of the locked dependencies, the toolchain's parts, and the packages of the
+/// identity provider that claims are tried against.
 fn set_up(place: &Place, _: &mut Tally) -> Result<(), String> {
     step::require_compiler()?;
     step::require_test_tools()?;
@@ -91,7 +92,15 @@ fn set_up(place: &Place, _: &mut Tally) -> Result<(), String> {
     }
     let mut fetch = step::cargo(place);
     fetch.args(["fetch", "--locked"]);
-    step::run(fetch)
+    step::run(fetch)?;
+    let mut provider = Command::new("python3");
+    provider
+        .current_dir(&place.repository)
+        .arg("tests/conformance/canaille/run.py")
+        .arg("--cache")
+        .arg(place.target.join("canaille"))
+        .arg("prepare");
+    step::run(provider)
 }
 
 /// `cargo` that must do with what the set-up step has fetched.

@@ -9,7 +9,8 @@ use chancery_authority::DeploymentId;
 use chancery_e2e::{Needle, program};
 use chancery_emulated_sp::{Chip, Guest, Machine};
 use chancery_engine::{
-    LeafContext, ROOT_PURPOSE, ROOT_STREAM, Recovery, RootAnchor, RootKey, Settings, root_origin,
+    Custody, LeafContext, ROOT_PURPOSE, ROOT_STREAM, Recovery, RootAnchor, RootKey, Settings,
+    root_origin,
 };
 use chancery_platform::{DerivedKeyRequest, SecureProcessor as _};
 use chancery_sealing::{Key, open};
@@ -70,17 +71,25 @@ pub(crate) fn unsealed(data: &Path) -> Vec<Needle> {
         needle("VRF secret", &key.vrf_seed()),
         needle("map key", &key.map_key()),
     ]);
-    let mut users = 0;
-    for user in tenant.registry.users().in_order() {
-        let seed = key
-            .open_keyset(&user.handle, &user.keyset.sealed_seed)
-            .unwrap();
+    let mut keysets = 0;
+    let mut keyset = |name: &str, handle: &[u8; 32], sealed: &[u8]| {
+        let seed = key.open_keyset(handle, sealed).unwrap();
         let (kem, signing) = seed.split_at(32);
-        needles.push(Needle::new("pending keyset, first half", kem));
-        needles.push(Needle::new("pending keyset, second half", signing));
-        users += 1;
+        keysets += 1;
+        [kem, signing].map(|half| Needle::new(name, half))
+    };
+    for user in tenant.registry.users().in_order() {
+        if let Custody::Pending(pending) = &user.custody {
+            let sealed = &pending.sealed_seed;
+            needles.extend(keyset("pending keyset", &user.handle, sealed));
+        }
     }
-    assert!(users > 0, "a user with a keyset");
+    for group in tenant.registry.groups().in_order() {
+        for epoch in tenant.registry.epochs(group.id) {
+            needles.extend(keyset("group key", &group.handle, &epoch.sealed_seed));
+        }
+    }
+    assert!(keysets > 1, "a user and a group with a keyset");
     needles
 }
 
