@@ -127,8 +127,6 @@ pub(crate) type Wanted<'a> = (ActName, &'static str, &'a Object);
 pub(crate) struct Shown {
     /// The genesis, signed by its own admins.
     pub(crate) genesis: VerifiedGenesis,
-    /// The delegations in force, if the service shows them to everybody.
-    open: Option<Vec<Delegation>>,
     /// The newest sequence number of each signing key, those of this process included.
     sequences: Vec<(KeyId, u64)>,
 }
@@ -159,11 +157,7 @@ impl Shown {
             .iter()
             .map(|(key, value)| Some((KeyId::parse(key)?, value.as_u64()?)))
             .collect::<Option<_>>()?;
-        Some(Self {
-            genesis,
-            open: delegations(answer),
-            sequences,
-        })
+        Some(Self { genesis, sequences })
     }
 
     /// Signs an act for this connection and sends it.
@@ -183,9 +177,6 @@ impl Shown {
         connection: &mut Connection,
         key: &SigningKey,
     ) -> Result<Vec<Delegation>, DevError> {
-        if let Some(open) = self.open.take() {
-            return Ok(open);
-        }
         let step = "listing the delegations";
         let wanted = (ActName::DelegationList, step, &Object::new());
         let answer = self.act(connection, key, wanted).await?;

@@ -226,16 +226,6 @@ impl Founder<'_> {
         shown: &mut Shown,
         key: &SigningKey,
     ) -> Result<bool, DevError> {
-        let step = "reading the delegations";
-        let listed = self
-            .act(
-                connection,
-                shown,
-                key,
-                (ActName::DelegationList, step, &Object::new()),
-            )
-            .await?;
-        let delegations = parse_delegations(&listed).ok_or(DevError::ApiAnswer { step })?;
         let needed_ms = now_ms().saturating_add(DELEGATION_RENEWAL_MS);
         let in_force = shown.delegations(connection, key).await?;
         if in_force
