@@ -1,7 +1,7 @@
 //! Importing members who exist already, with the keys that they have.
 #![expect(
-    clippy::expect_used,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test stops where its world is not as it must be"
 )]
 

@@ -1,6 +1,8 @@
 //! Automation on trial: pilots, and plans that an admin signs before anything happens.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test stops where its world is not as it must be"
 )]
 
@@ -250,6 +252,10 @@ fn eventful(seed: u64) -> (World, BTreeMap<&'static str, ResourceId>) {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story: what is asked for, shown, signed and true"
+)]
 fn what_was_answered_is_seen_at_once_by_the_identity_provider_alone_and_is_true_after_the_signature()
  {
     let (mut world, ids) = eventful(3);
@@ -672,6 +678,10 @@ fn pilot(seed: u64, mode: Mode) -> (World, ResourceId, ResourceId) {
     (world, ada, bob)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it reads better around the act that is refused"
+)]
 fn outside<T: std::fmt::Debug>(result: Result<T, Refusal>) -> bool {
     matches!(result, Err(Refusal::Protected { reason }) if reason.contains("pilot"))
 }

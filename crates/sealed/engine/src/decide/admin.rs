@@ -111,6 +111,10 @@ pub(crate) fn tenant_handle(tenant: &chancery_authority::TenantId) -> [u8; 32] {
 }
 
 /// Decides an act that admins signed.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a flat table: one arm per act"
+)]
 pub(super) fn signed(
     settings: &Settings,
     head: &mut Tenant,
