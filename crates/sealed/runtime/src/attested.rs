@@ -310,6 +310,12 @@ fn outcome_of(service: &Service, tenant: &TenantId, outcome: &Outcome) -> Answer
         Outcome::Done { subject, index } => Object::new()
             .with("id", hex::encode(subject))
             .with("index", *index),
+        Outcome::Confirmed { user, index } => {
+            service.metrics.claims_confirmed.add(1);
+            Object::new()
+                .with("id", hex::encode(user.handle))
+                .with("index", *index)
+        }
         Outcome::Credential {
             credential,
             token,
