@@ -62,12 +62,16 @@ pub(super) async fn check_token(
                     .ok_or(Denied::Refused("key"))?;
                 return Ok((key, person_of(&idp, &checked)?));
             }
-            Err(chancery_claim::Error::UnknownKey) => {
+            // The log keeps keys without their ids, so that a token by a key which does not count yet can
+            // look like one with a wrong signature of a key that does.
+            Err(
+                error @ (chancery_claim::Error::UnknownKey | chancery_claim::Error::TokenSignature),
+            ) => {
                 if IdToken::verify(token.as_bytes(), &expected(&waiting)).is_ok() {
                     return Err(ActFailure::from(Refusal::IssuerKey).into());
                 }
                 if freshness == Freshness::Newest {
-                    return Err(Denied::Refused("unknown key"));
+                    return Err(Denied::Refused(reason(&error)));
                 }
                 freshness = Freshness::Newest;
             }
@@ -81,6 +85,7 @@ const fn reason(error: &chancery_claim::Error) -> &'static str {
     use chancery_claim::Error as E;
     match error {
         E::AlgorithmRefused => "algorithm",
+        E::UnknownKey => "unknown key",
         E::TokenSignature => "token signature",
         E::OtherIssuer => "issuer",
         E::OtherAudience | E::OtherAuthorizedParty => "audience",
