@@ -160,19 +160,14 @@ impl<'a> Customer<'a> {
         format!("{name}@{}", self.domain)
     }
 
+    /// What a member's command goes by; the home remembers what it has seen of the log.
     fn member_arguments(&self, home: &str) -> Vec<String> {
         let pins = self.service.ready().text("deployment_file").to_owned();
+        let state = self.file(&format!("{home}.heads.json"));
         let home = self.file(home);
-        [
-            "--deployment",
-            &pins,
-            "--tenant",
-            &self.slug,
-            "--home",
-            &home,
-        ]
-        .map(str::to_owned)
-        .to_vec()
+        let pinned = ["--deployment", &pins, "--tenant", &self.slug];
+        let own = ["--home", &home, "--state", &state];
+        pinned.into_iter().chain(own).map(str::to_owned).collect()
     }
 
     /// A command of a member with the keys in one of the customer's homes.
