@@ -2,7 +2,9 @@
 
 use chancery_authority::{Act as SignedAct, ActName, DeploymentId};
 use chancery_claim::{ClaimContext, ClaimId, ClaimProof, ClaimRequest, Jwk};
-use chancery_engine::{Act, Answer, Authority, ClaimOf, NewClaim, Refusal, Registry, ResourceId, TenantAct};
+use chancery_engine::{
+    Act, Answer, Authority, ClaimOf, NewClaim, Refusal, Registry, ResourceId, TenantAct,
+};
 use chancery_keyset::Keyset;
 use sha2::{Digest as _, Sha256};
 

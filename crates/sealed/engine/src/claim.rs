@@ -100,18 +100,8 @@ impl NewClaim {
             Custody::Claimed(_) => return Err(Refusal::ClaimRefused),
         };
         let key_version = user.proof.key_version.saturating_add(1);
-        let record = KeyRecord {
-            tenant: chancery_directory::TenantId(*secrets.id().as_bytes()),
-            handle: Handle(user.handle),
-            key_version,
-            source: KeySource::UserDevice,
-            enc_pk: account.kem().to_vec(),
-            sig_pk: account.signing().to_vec(),
-            not_before_ms: now_ms,
-            activation_commit: Digest::ZERO,
-        };
         let opening = ActSecret(draws.secret.0).opening(Opens::Key(&Handle(user.handle)));
-        let key_commit = record
+        let key_commit = record(secrets, user, key_version, &account, now_ms)
             .commit(&opening)
             .map_err(|_encoding| Refusal::Internal)?;
         let evidence: ClaimEvidence = unsigned.signed(signature);
@@ -134,6 +124,26 @@ impl NewClaim {
             evidence: evidence.to_bytes(),
             issuer_key,
         })
+    }
+}
+
+/// What the log commits to once the account's keys are the member's.
+fn record(
+    secrets: &TenantSecrets,
+    user: &User,
+    key_version: u32,
+    account: &PublicKeyset,
+    now_ms: u64,
+) -> KeyRecord {
+    KeyRecord {
+        tenant: chancery_directory::TenantId(*secrets.id().as_bytes()),
+        handle: Handle(user.handle),
+        key_version,
+        source: KeySource::UserDevice,
+        enc_pk: account.kem().to_vec(),
+        sig_pk: account.signing().to_vec(),
+        not_before_ms: now_ms,
+        activation_commit: Digest::ZERO,
     }
 }
 

@@ -106,7 +106,7 @@ pub(crate) fn tenant(
                 exporter: &exporter,
                 body: &body,
             };
-            admin::signed(settings, head, now_ms, &signed, name, &fresh, claim)
+            admin::signed(settings, head, now_ms, &signed, name, (&fresh, claim))
         }
         (Authority::Runtime, TenantAct::Claim(claim)) => claim::by_token(head, now_ms, *claim),
         (

@@ -5,15 +5,15 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
 use chancery_authority::TenantId;
 use chancery_directory::head::{map_key, updates_digest};
-use chancery_directory::{Digest, EpochKind, EpochLeaf, PrefixTree, StepError};
+use chancery_directory::{Digest, EpochKind, EpochLeaf, PrefixTree};
 use chancery_keyset::Keyset;
 use chancery_sealing::{Entropy, Key};
 
 use crate::act::{Act, Answer, Refusal, Submission};
+use crate::batch::{Batch, LeafContext, LedgerError, NoteRecord, Open};
 use crate::decide;
 use crate::journal::{ROOT_STREAM, RecordError, Scribe, StreamBytes, Tail};
 use crate::proof::{InnerProof, ProofWanted, prove};
@@ -36,105 +36,8 @@ const TICK_ACTS_MAX: usize = 500;
 /// Most acts that one call of the timer does for one tenant.
 const TICK_TENANT_ACTS_MAX: usize = 100;
 
-/// One sealed record on its way to the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoteRecord {
-    /// The stream.
-    pub stream: StreamBytes,
-    /// Its number in the stream.
-    pub sequence: u64,
-    /// The sealed bytes.
-    pub body: Vec<u8>,
-}
-
-/// A closed batch: what must become durable, then signed and cosigned, before anybody is told.
-#[derive(Debug)]
-pub struct Batch<R> {
-    /// Records for the store, one transaction.
-    pub records: Vec<NoteRecord>,
-    /// Leaves of the root log, in order.
-    pub leaves: Vec<Vec<u8>>,
-    /// What readers see afterwards.
-    pub effects: Vec<Effect>,
-    /// Who waits, and what for.
-    pub replies: Vec<(R, Result<Answer, Refusal>)>,
-    /// Whether an answer releases a key, so that a quorum must be asked even if nothing was written.
-    pub needs_quorum: bool,
-}
-
-/// Why a batch could not be closed. The runtime must stop then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LedgerError {
-    /// A record could not be sealed.
-    Record(RecordError),
-    /// The trust log refused its own state root.
-    Log(StepError),
-    /// The map of tenant heads is full, or a leaf is too long.
-    Map,
-    /// A tenant's directory and its log have come apart.
-    Spoilt,
-}
-
-impl fmt::Display for LedgerError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Record(error) => error.fmt(formatter),
-            Self::Log(error) => write!(formatter, "the trust log refuses a state root: {error}"),
-            Self::Map => formatter.write_str("the map of tenant heads cannot take a leaf"),
-            Self::Spoilt => formatter.write_str("a tenant's directory and log have come apart"),
-        }
-    }
-}
-
-impl core::error::Error for LedgerError {}
-
-impl From<RecordError> for LedgerError {
-    fn from(error: RecordError) -> Self {
-        Self::Record(error)
-    }
-}
-
-impl From<StepError> for LedgerError {
-    fn from(error: StepError) -> Self {
-        Self::Log(error)
-    }
-}
-
-/// What every leaf of the root log names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeafContext {
-    /// SHA-256 of this instance's epoch key.
-    pub instance_key: [u8; 32],
-    /// SHA-256 of the release policy in force.
-    pub policy_hash: [u8; 32],
-}
-
-/// The open batch.
-#[derive(Debug)]
-struct Open<R> {
-    prefix: Vec<NoteRecord>,
-    leaves: Vec<(EpochKind, Vec<u8>)>,
-    items: Vec<RootItem>,
-    acts: BTreeMap<TenantId, Vec<ActRecord>>,
-    effects: Vec<Effect>,
-    replies: Vec<(R, Result<Answer, Refusal>)>,
-    bytes: usize,
-}
-
-impl<R> Open<R> {
-    const fn new() -> Self {
-        Self {
-            prefix: Vec::new(),
-            leaves: Vec::new(),
-            items: Vec::new(),
-            acts: BTreeMap::new(),
-            effects: Vec::new(),
-            replies: Vec::new(),
-            bytes: 0,
-        }
-    }
-}
+/// Who waits, and what for.
+type Replies<R> = Vec<(R, Result<Answer, Refusal>)>;
 
 /// All tenants' heads and the batch that grows while the one before is on its way.
 #[derive(Debug)]
@@ -418,7 +321,18 @@ impl<R> Ledger<R> {
                 body,
             });
         }
-        let mut replies = open.replies;
+        let (replies, needs_quorum) = self.replies(open.replies);
+        Ok(Batch {
+            records,
+            leaves,
+            effects,
+            replies,
+            needs_quorum,
+        })
+    }
+
+    /// Makes the proofs that are waited for, and tells whether an answer releases a key.
+    fn replies(&mut self, mut replies: Replies<R>) -> (Replies<R>, bool) {
         let mut needs_quorum = false;
         for (_, outcome) in &mut replies {
             needs_quorum |= matches!(outcome, Ok(Answer::GroupKey(_)));
@@ -429,13 +343,7 @@ impl<R> Ledger<R> {
                     .map(|proof| Answer::Proof(Box::new(proof)));
             }
         }
-        Ok(Batch {
-            records,
-            leaves,
-            effects,
-            replies,
-            needs_quorum,
-        })
+        (replies, needs_quorum)
     }
 
     fn prove(&mut self, wanted: ProofWanted) -> Result<InnerProof, Refusal> {

@@ -18,6 +18,7 @@
 extern crate alloc;
 
 mod act;
+mod batch;
 mod chronicle;
 mod claim;
 mod custody;
@@ -47,6 +48,7 @@ pub use act::{
     Act, Admit, Answer, AuditPage, Authority, GroupKey, ListedCredential, Refusal, Secret,
     Submission, TenantAct, Update,
 };
+pub use batch::{Batch, LeafContext, LedgerError, NoteRecord};
 pub use chronicle::ChronicleError;
 pub use claim::{ClaimOf, DEVICE_NAME_BYTES_MAX, NewClaim};
 pub use custody::{Account, Custody, Device, GroupEpoch, PendingKeyset};
@@ -56,7 +58,7 @@ pub use exhibits::{ExhibitError, ExhibitReader};
 pub use governance::{Auditor, BurstKind, HeldAct, IssuerKey};
 pub use id::ResourceId;
 pub use journal::{ROOT_STREAM, RecordError, StreamBytes};
-pub use ledger::{Batch, LeafContext, Ledger, LedgerError, NoteRecord};
+pub use ledger::Ledger;
 pub use plan::{Intent, Parts, Step};
 pub use prepare::{NewGroup, NewUser};
 pub use proof::{InnerProof, ProofWanted};

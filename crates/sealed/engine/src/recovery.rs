@@ -12,11 +12,12 @@ use core::fmt;
 use chancery_authority::TenantId;
 use chancery_directory::{ActSecret, Details, Digest, EpochLeaf, Opens};
 
+use crate::batch::LeafContext;
 use crate::chronicle::ChronicleError;
 use crate::decide::Settings;
 use crate::event::Event;
 use crate::journal::{ROOT_STREAM, RecordError, StreamBytes};
-use crate::ledger::{LeafContext, Ledger};
+use crate::ledger::Ledger;
 use crate::plan::Step;
 use crate::records::{RootItem, RootRecord, SecretBytes, TenantRecord};
 use crate::root_log::{RootLog, RootLogError};

@@ -8,9 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use chancery_authority::{
-    AdminChange, Delegation, Genesis, IdentityProvider, TenantAuthority, VerifiedDelegation,
-};
+use chancery_authority::{AdminChange, Delegation, Genesis, IdentityProvider, TenantAuthority};
 use chancery_dsse::Envelope;
 use chancery_scim::FoldedName;
 
@@ -22,30 +20,10 @@ use crate::resource::{Credential, Group, User};
 use crate::shelf::Shelf;
 
 mod planned;
+mod standing;
 
 pub use planned::{Approved, Plan};
-
-/// A delegation that the tenant's admins signed.
-#[derive(Clone, Debug)]
-pub struct Granted {
-    /// Its handle in the trust log.
-    pub handle: [u8; 32],
-    /// What was signed.
-    pub delegation: VerifiedDelegation,
-    /// The signed envelope.
-    pub envelope: Arc<[u8]>,
-    /// Whether the admins have ended it.
-    pub revoked: bool,
-}
-
-/// A user whom the identity provider deleted.
-#[derive(Clone, Debug)]
-pub struct Departed {
-    /// The user as it was.
-    pub user: Arc<User>,
-    /// When it is to be erased, in milliseconds since the Unix epoch; none if an admin must sign.
-    pub erase_at_ms: Option<u64>,
-}
+pub use standing::{Departed, Granted};
 
 /// The directory of one tenant.
 #[derive(Clone, Debug, Default)]

@@ -1,8 +1,8 @@
 //! Whose hands keys are in: claims, devices, groups' epochs, and what proves all of it.
 #![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "a test stops where its world is not as it must be"
 )]
 

@@ -38,6 +38,7 @@ pub mod service;
 pub mod status;
 pub mod transport;
 mod turns;
+mod upkeep;
 pub mod witnesses;
 
 pub use run::{Machine, run};

@@ -28,16 +28,10 @@ use crate::service::{Served, Service, ServiceParts};
 use crate::status::Status;
 use crate::transport::Transport;
 use crate::witnesses::{NoQuorum, WitnessContext, Witnesses};
-use crate::{connection, journal_line};
+use crate::{connection, journal_line, upkeep};
 
 /// Pause between attempts to reach a quorum at boot.
 const QUORUM_PAUSE: Duration = Duration::from_millis(500);
-/// How often the node statement's age is looked at.
-const RENEWAL_PERIOD: Duration = Duration::from_secs(30);
-
-/// How often the runtime looks for what is due without anybody asking: signed plans, ended retention.
-const TIMER_PERIOD: Duration = Duration::from_secs(1);
-
 /// The machine that the runtime finds itself on.
 pub struct Machine {
     /// The secure processor.
@@ -159,6 +153,13 @@ struct Starter<'a> {
 }
 
 impl Starter<'_> {
+    /// Randomness of its own for a part of the runtime.
+    fn fork(&mut self) -> Result<SystemEntropy, RefusalCode> {
+        self.entropy
+            .fork()
+            .map_err(|_entropy| RefusalCode::EntropyFailed)
+    }
+
     async fn boot<A: Anchor>(&mut self, loaded: Loaded) -> Result<Serving, LoadStop> {
         let Loaded {
             mut ledger,
@@ -189,29 +190,18 @@ impl Starter<'_> {
         let spki_sha256 = served.spki_sha256;
         let parts = ServiceParts {
             served,
-            entropy: self
-                .entropy
-                .fork()
-                .map_err(|_entropy| RefusalCode::EntropyFailed)?,
+            entropy: self.fork()?,
             token_key,
             node: Arc::new(node),
-            claim_key: Key::generate(
-                &mut self
-                    .entropy
-                    .fork()
-                    .map_err(|_entropy| RefusalCode::EntropyFailed)?,
-            )
-            .map_err(|_entropy| RefusalCode::EntropyFailed)?,
+            claim_key: Key::generate(&mut self.fork()?)
+                .map_err(|_entropy| RefusalCode::EntropyFailed)?,
             store_tag,
             dangerous_any_domain: self.launch.configuration.dangerous_any_domain,
         };
         let service = Arc::new(Service::new(parts, &committer));
         let sequencer = Sequencer {
             ledger,
-            entropy: self
-                .entropy
-                .fork()
-                .map_err(|_entropy| RefusalCode::EntropyFailed)?,
+            entropy: self.fork()?,
             inbox: Arc::clone(&committer.inbox),
             batches: batches.0,
             clock: Arc::clone(self.clock),
@@ -226,8 +216,12 @@ impl Starter<'_> {
             }
         }
         service.metrics.boot_epoch.set(epoch);
-        tokio::spawn(keep_time(Arc::clone(&service)));
-        tokio::spawn(renew(Arc::clone(&service), tls, Arc::clone(&self.launch)));
+        tokio::spawn(upkeep::keep_time(Arc::clone(&service)));
+        tokio::spawn(upkeep::renew(
+            Arc::clone(&service),
+            tls,
+            Arc::clone(&self.launch),
+        ));
         Ok((service, stopped))
     }
 
@@ -405,7 +399,7 @@ impl Starter<'_> {
 }
 
 /// Issues a certificate and the TLS configuration that presents it.
-fn issue(tls: &TlsKeys, launch: &Launch, now_ms: u64) -> Option<(Served, String)> {
+pub(crate) fn issue(tls: &TlsKeys, launch: &Launch, now_ms: u64) -> Option<(Served, String)> {
     let configuration = &launch.configuration;
     let issued = tls
         .issue(&configuration.service, &configuration.host_names, now_ms)
@@ -461,33 +455,6 @@ async fn log_leaf(service: &Arc<Service>, kind: EpochKind, detail: Vec<u8>) -> u
         {
             Some(Answer::Leaf { index }) => return index,
             Some(_) | None => tokio::time::sleep(QUORUM_PAUSE).await,
-        }
-    }
-}
-
-/// Has the sequencer look for what is due, while what it does can be committed.
-async fn keep_time(service: Arc<Service>) {
-    loop {
-        tokio::time::sleep(TIMER_PERIOD).await;
-        if service.may_write() {
-            service.inbox.tick();
-        }
-    }
-}
-
-/// Keeps the node statement and the certificate fresh.
-async fn renew(service: Arc<Service>, tls: TlsKeys, launch: Arc<Launch>) {
-    loop {
-        tokio::time::sleep(RENEWAL_PERIOD).await;
-        if !service.node.is_renewal_due(service.now_ms()) {
-            continue;
-        }
-        if let Some((served, _)) = issue(&tls, &launch, service.now_ms()) {
-            service.serve_certificate(served);
-        }
-        let spki = service.served_certificate().spki_sha256;
-        if let Err(error) = service.node.renew(&service, spki).await {
-            journal_line(&error.to_string());
         }
     }
 }

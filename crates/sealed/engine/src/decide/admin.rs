@@ -111,18 +111,14 @@ pub(crate) fn tenant_handle(tenant: &chancery_authority::TenantId) -> [u8; 32] {
 }
 
 /// Decides an act that admins signed.
-#[expect(
-    clippy::too_many_lines,
-    reason = "a flat table: one arm per act"
-)]
+#[expect(clippy::too_many_lines, reason = "a flat table: one arm per act")]
 pub(super) fn signed(
     settings: &Settings,
     head: &mut Tenant,
     now_ms: u64,
     signed: &Signed<'_>,
     name: ActName,
-    fresh: &Key,
-    claim: Option<Box<NewClaim>>,
+    (fresh, claim): (&Key, Option<Box<NewClaim>>),
 ) -> Outcome {
     let (verified, mut fields) = verify(settings, head, now_ms, signed, name)?;
     let desk = Desk {

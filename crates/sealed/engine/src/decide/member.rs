@@ -172,7 +172,12 @@ impl Desk<'_> {
         fields.finish()?;
         let user = Arc::clone(self.member(head)?);
         let account = user.custody.account().ok_or(Refusal::Unauthorized)?;
-        succeeds(head, &user, account, (&public, &old_signature, &new_signature))?;
+        succeeds(
+            head,
+            &user,
+            account,
+            (&public, &old_signature, &new_signature),
+        )?;
         let next = rewrapped(account, &public, wraps, self.signer_device())?;
         let version = head.key_version(&user.handle).saturating_add(1);
         let record = KeyRecord {

@@ -30,7 +30,7 @@ fn regroup(world: &mut World, name: ActName, group: &str, user: &str) -> Result<
     )
 }
 
-fn is_stale(outcome: Result<Answer, Refusal>) -> bool {
+fn is_stale(outcome: &Result<Answer, Refusal>) -> bool {
     matches!(outcome, Err(Refusal::Stale { .. }))
 }
 
@@ -59,7 +59,7 @@ fn an_admin_suspends_without_a_delegation_and_the_groups_get_other_keys() {
             .iter()
             .all(|entry| entry.actor == entries[0].subject)
     );
-    assert!(is_stale(act(
+    assert!(is_stale(&act(
         &mut world,
         ActName::UserSuspend,
         "chief@demo.example"
@@ -72,7 +72,7 @@ fn an_admin_suspends_without_a_delegation_and_the_groups_get_other_keys() {
 fn what_gives_happens_in_a_window_that_is_closed_at_once() {
     let (mut world, chief, staff) = bare(302);
     let id = chief.text();
-    assert!(is_stale(act(&mut world, ActName::UserRestore, &id)));
+    assert!(is_stale(&act(&mut world, ActName::UserRestore, &id)));
     act(&mut world, ActName::UserSuspend, &id).unwrap();
     let before = log(&mut world).len();
     act(&mut world, ActName::UserRestore, &id).unwrap();
@@ -93,7 +93,7 @@ fn what_gives_happens_in_a_window_that_is_closed_at_once() {
         assert_eq!(entries[opened + 2].actor, entries[0].subject);
     }
     assert_ne!(entries[before].subject, entries[before + 3].subject);
-    assert!(is_stale(regroup(
+    assert!(is_stale(&regroup(
         &mut world,
         ActName::GroupAdd,
         "staff",
@@ -147,7 +147,7 @@ fn removing_a_member_starts_an_epoch_by_the_admins_alone() {
     let made = &entries[before..];
     assert!(made.iter().all(|entry| entry.actor == entries[0].subject));
     assert_eq!(made[1].kind, EntryType::GroupEpochStarted);
-    assert!(is_stale(regroup(
+    assert!(is_stale(&regroup(
         &mut world,
         ActName::GroupRemove,
         "Staff",
@@ -161,7 +161,7 @@ fn a_parked_membership_can_be_ended_too() {
     act(&mut world, ActName::UserSuspend, &chief.text()).unwrap();
     regroup(&mut world, ActName::GroupRemove, "Staff", &chief.text()).unwrap();
     assert!(!registry(&world).is_member(staff, chief));
-    assert!(is_stale(regroup(
+    assert!(is_stale(&regroup(
         &mut world,
         ActName::GroupAdd,
         "Staff",
@@ -206,7 +206,7 @@ fn a_deleted_user_is_erased_by_id_or_by_a_name_that_only_one_had() {
     let second = user(&mut world, "ada");
     world.delete_user(second).unwrap();
     let name = "ada@demo.example";
-    assert!(is_stale(act(&mut world, ActName::UserErase, name)));
+    assert!(is_stale(&act(&mut world, ActName::UserErase, name)));
     act(&mut world, ActName::UserErase, &first.text()).unwrap();
     act(&mut world, ActName::UserErase, name).unwrap();
     assert_eq!(registry(&world).departed_count(), 0);

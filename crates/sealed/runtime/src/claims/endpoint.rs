@@ -131,7 +131,7 @@ async fn decide(
             device_name: &sent.device_name,
         };
         NewClaim::prepare(&owner.secrets, claim, now_ms, &fresh)
-        .map_err(|refusal| Denied::from(ActFailure::from(refusal)))?
+            .map_err(|refusal| Denied::from(ActFailure::from(refusal)))?
     };
     service
         .claims
@@ -248,5 +248,5 @@ pub(crate) fn confirmed(
     };
     NewClaim::prepare(&owner.secrets, claim, now_ms, &fresh)
         .ok()
-    .map(Box::new)
+        .map(Box::new)
 }
