@@ -116,11 +116,15 @@ impl Shared {
         let mut chunk = vec![0; 64 * 1024];
         while let Ok(size @ 1..) = from.read(&mut chunk) {
             let bytes = chunk.get(..size).unwrap();
-            let turned = last.lock().unwrap().replace(side) != Some(side);
+            // Held until a question has been looked at, so that its answer is not looked at before.
+            let mut last = last.lock().unwrap();
+            let turned = last.replace(side) != Some(side);
             if side == Side::Client && to.write_all(bytes).is_err() {
                 break;
             }
-            if turned && self.fate(side) != Fate::Pass {
+            let fate = if turned { self.fate(side) } else { Fate::Pass };
+            drop(last);
+            if fate != Fate::Pass {
                 drop(from.shutdown(Shutdown::Both));
                 drop(to.shutdown(Shutdown::Both));
                 return;

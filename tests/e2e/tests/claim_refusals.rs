@@ -103,6 +103,60 @@ impl Refusals<'_> {
         let body = self.claimant.body(challenge, Some(token));
         self.with_body(what, &body);
     }
+
+    fn by_spoiled_tokens(&mut self) {
+        for how in SPOILED {
+            let challenge = self.challenge();
+            let wrong = spoiled(how, "ada", &self.claimant.nonce(&challenge));
+            self.with_token(how, &challenge, &wrong);
+        }
+    }
+
+    /// Tokens that were made for something else than this claim.
+    fn by_other_nonces(&mut self, challenge: &[u8]) {
+        let another = self.challenge();
+        let claimant = self.claimant;
+        let elsewhere = context(&mut self.client, "demo");
+        assert_ne!(elsewhere.tenant, claimant.context.tenant);
+        let mut forked = claimant.context;
+        forked.genesis[0] ^= 1;
+        let in_context = |context| token("ada", &claimant.nonce_in(challenge, context));
+        for (what, token) in [
+            ("another person", token("eve", &claimant.nonce(challenge))),
+            ("another challenge", token("ada", &claimant.nonce(&another))),
+            ("another tenant", in_context(&elsewhere)),
+            ("another genesis", in_context(&forked)),
+            ("no token at all", "a.b.c".to_owned()),
+            ("an empty token", String::new()),
+        ] {
+            self.with_token(what, challenge, &token);
+        }
+    }
+
+    /// Challenges that are not this tenant's.
+    fn by_other_challenges(&mut self) {
+        let id = self.claimant.claim.to_string();
+        let demo = Claimant::new(&mut self.client, "demo", &id);
+        let foreign = demo.challenge(&mut self.client);
+        for (what, challenge) in [
+            ("another tenant's challenge", foreign),
+            ("an invented challenge", vec![0; 56]),
+        ] {
+            let token = token("ada", &self.claimant.nonce(&challenge));
+            self.with_token(what, &challenge, &token);
+        }
+    }
+
+    /// Whoever has the token and not the keys that it is for.
+    fn by_other_keys(&mut self, challenge: &[u8], good: &str) {
+        let id = self.claimant.claim.to_string();
+        let thief = Claimant::new(&mut self.client, "wrongs", &id);
+        for member in ["signature", "device", "account"] {
+            let mut body = self.claimant.body(challenge, Some(good));
+            body[member] = thief.body(challenge, None)[member].clone();
+            self.with_body(&format!("somebody else's {member}"), &body);
+        }
+    }
 }
 
 #[test]
@@ -113,65 +167,17 @@ fn a_claim_that_is_wrong_in_any_way_is_refused_alike_logged_and_still_open() {
     let before = refused_claims();
     let mut client = SERVICE.anonymous();
     let claimant = Claimant::new(&mut client, customer.slug(), &id);
-    let elsewhere = context(&mut client, "demo");
-    assert_ne!(elsewhere.tenant, claimant.context.tenant);
     let mut refusals = Refusals {
         claimant: &claimant,
         client,
         answers: Vec::new(),
     };
-    for how in SPOILED {
-        let challenge = refusals.challenge();
-        let wrong = spoiled(how, "ada", &claimant.nonce(&challenge));
-        refusals.with_token(how, &challenge, &wrong);
-    }
+    refusals.by_spoiled_tokens();
     let challenge = refusals.challenge();
-    let nonce = claimant.nonce(&challenge);
-    let another = refusals.challenge();
-    let tokens = [
-        ("another person", token("eve", &nonce)),
-        (
-            "a nonce for another challenge",
-            token("ada", &claimant.nonce(&another)),
-        ),
-        (
-            "a nonce of another tenant",
-            token("ada", &claimant.nonce_in(&challenge, &elsewhere)),
-        ),
-        (
-            "a nonce of another genesis",
-            token("ada", &{
-                let mut context = claimant.context;
-                context.genesis[0] ^= 1;
-                claimant.nonce_in(&challenge, &context)
-            }),
-        ),
-        ("no token at all", "a.b.c".to_owned()),
-        ("an empty token", String::new()),
-    ];
-    for (what, token) in &tokens {
-        refusals.with_token(what, &challenge, token);
-    }
-    // Challenges that are not this tenant's.
-    let foreign = {
-        let demo = Claimant::new(&mut SERVICE.anonymous(), "demo", &id);
-        demo.challenge(&mut SERVICE.anonymous())
-    };
-    for (what, challenge) in [
-        ("another tenant's challenge", foreign),
-        ("an invented challenge", vec![0; 56]),
-    ] {
-        let token = token("ada", &claimant.nonce(&challenge));
-        refusals.with_token(what, &challenge, &token);
-    }
-    // Whoever has the token and not the key that it is for.
-    let good = token("ada", &nonce);
-    for member in ["signature", "device", "account"] {
-        let thief = Claimant::new(&mut SERVICE.anonymous(), customer.slug(), &id);
-        let mut body = claimant.body(&challenge, Some(&good));
-        body[member] = thief.body(&challenge, None)[member].clone();
-        refusals.with_body(&format!("somebody else's {member}"), &body);
-    }
+    refusals.by_other_nonces(&challenge);
+    refusals.by_other_challenges();
+    let good = token("ada", &claimant.nonce(&challenge));
+    refusals.by_other_keys(&challenge, &good);
     let count = refusals.answers.len();
     let (_, first) = &refusals.answers[0];
     assert_eq!(first.status, 403, "{}", first.text());

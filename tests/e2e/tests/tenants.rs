@@ -221,12 +221,12 @@ fn expires_to_the_moment(admin: &Admin<'_>, okta: &mut Client) {
     // The end of the papers ends no record: an admin's new delegation serves at once.
     admin.delegate(3, |_| {});
     okta.post("/Users", &user("barbara")).expect(201);
-    let log = admin.signs(&["log", "tail", "--from", "0"]);
+    let log = admin.signs(&["log", "tail", "--from", "0", "-n", "100"]);
     assert!(log.stdout.contains("tenant made"), "{}", log.stdout);
     assert!(log.stdout.contains("barbara"), "{}", log.stdout);
     // The entries themselves name nobody: the service adds the names for its readers.
     let log = admin
-        .signs(&["log", "tail", "--from", "0", "--json"])
+        .signs(&["log", "tail", "--from", "0", "-n", "100", "--json"])
         .json();
     for entry in log["entries"].as_array().unwrap() {
         let leaf = Base64::decode_vec(entry["leaf"].as_str().unwrap()).unwrap();

@@ -188,6 +188,11 @@ impl Burst {
         self.total().saturating_sub(by_then)
     }
 
+    /// When one was counted last.
+    pub(crate) fn last_ms(&self) -> Option<u64> {
+        self.counted.back().map(|(at, _)| *at)
+    }
+
     /// How many more an admin has approved, and until when.
     pub(crate) const fn approved(&self, now_ms: u64) -> Option<(u64, u64)> {
         let (count, until_ms) = self.approved;

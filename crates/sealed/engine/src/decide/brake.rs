@@ -20,6 +20,8 @@ use crate::tenant::Tenant;
 
 /// Most acts that one approval lets through: as many as a delegation can allow.
 const APPROVED_MAX: u64 = 10_000_000;
+/// After how long without a suspension the next one counts as a single one, in milliseconds: five minutes.
+const ALONE_AFTER_MS: u64 = 300_000;
 /// Shortest and longest life of an approval, in seconds: a minute, and the longest window.
 const APPROVAL_LIFE_S: core::ops::RangeInclusive<u64> = 60..=604_800;
 
@@ -99,9 +101,19 @@ fn book(
     if beyond == 0 {
         return Ok(());
     }
+    let alone_at_ms = alone_at_ms(kind, burst, asked);
+    if alone_at_ms.is_some_and(|at| at <= now_ms) {
+        events.push(Event::Counted {
+            kind,
+            at_ms: now_ms,
+            count: asked,
+        });
+        return Ok(());
+    }
     let (approved, until_ms) = burst.approved(now_ms).unwrap_or_default();
     let left = approved.checked_sub(beyond).ok_or_else(|| {
         let free_at_ms = burst.free_at_ms(window_ms, limit, asked);
+        let free_at_ms = free_at_ms.into_iter().chain(alone_at_ms).min();
         Refusal::Burst {
             kind,
             limit,
@@ -115,6 +127,13 @@ fn book(
         until_ms,
     });
     Ok(())
+}
+
+/// From when on a suspension is no part of a burst: it goes through although the window is full, so that somebody
+/// who must be out now is not kept in by the accident of an hour ago.
+fn alone_at_ms(kind: BurstKind, burst: &Burst, asked: u64) -> Option<u64> {
+    let last_ms = burst.last_ms()?;
+    (kind == BurstKind::Suspensions && asked == 1).then(|| last_ms.saturating_add(ALONE_AFTER_MS))
 }
 
 impl Desk<'_> {

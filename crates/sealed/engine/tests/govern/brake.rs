@@ -78,6 +78,35 @@ fn suspensions_beyond_the_limit_are_told_to_come_back_when_the_window_has_room()
 }
 
 #[test]
+fn a_single_suspension_never_waits_however_full_the_window_is() {
+    let mut world = tenant(111, |terms| {
+        terms.limits.window_s = 36_000;
+        terms.limits.suspensions = 1;
+        terms.limits.deletions = 1;
+    });
+    let users: Vec<_> = (0..5).map(|n| user(&mut world, &format!("u{n}"))).collect();
+    let full = |retry_after_s| Refusal::Burst {
+        kind: BurstKind::Suspensions,
+        limit: 1,
+        window_s: 36_000,
+        retry_after_s: Some(retry_after_s),
+    };
+    world.patch_user(users[0], SUSPEND).unwrap();
+    world.now_ms += 1000;
+    assert_eq!(world.patch_user(users[1], SUSPEND).unwrap_err(), full(299));
+    world.now_ms += 298_999;
+    assert_eq!(world.patch_user(users[1], SUSPEND).unwrap_err(), full(1));
+    world.now_ms += 1;
+    world.patch_user(users[1], SUSPEND).unwrap();
+    // It was one; what follows at once is a burst again.
+    assert_eq!(world.patch_user(users[2], SUSPEND).unwrap_err(), full(300));
+    // Deletions wait for the window alone.
+    world.delete_user(users[3]).unwrap();
+    world.now_ms += 400_000;
+    assert!(world.delete_user(users[4]).is_err());
+}
+
+#[test]
 fn what_was_counted_survives_a_restart() {
     let mut world = limited(102);
     let users: Vec<_> = (0..4).map(|n| user(&mut world, &format!("u{n}"))).collect();
