@@ -425,6 +425,12 @@ pub(crate) fn failed(failure: &ActFailure) -> Answer {
     let refusal = match failure {
         ActFailure::Refused(refusal) => refusal,
         ActFailure::Unavailable => return unavailable(),
+        ActFailure::IssuerUnreachable => {
+            return retry_later(problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the identity provider's keys cannot be fetched now; nothing was changed; try again later",
+            ));
+        }
         ActFailure::OutcomeUnknown => {
             return retry_later(problem(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -41,6 +41,8 @@ pub enum ActFailure {
     Refused(Refusal),
     /// Too much waits, or nothing can be committed now: nothing of it took effect.
     Unavailable,
+    /// The tenant's OpenID provider cannot be asked for its keys now: nothing took effect.
+    IssuerUnreachable,
     /// It may or may not take effect.
     OutcomeUnknown,
 }

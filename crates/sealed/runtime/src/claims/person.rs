@@ -198,7 +198,7 @@ pub(crate) async fn refresh_issuer(
         .await
         .map_err(|error| {
             crate::journal_line(unreachable_line(&error));
-            ActFailure::Unavailable
+            ActFailure::IssuerUnreachable
         })?;
     if is_known(service, &tenant, &published) {
         return Ok(());

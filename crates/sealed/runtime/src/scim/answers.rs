@@ -40,7 +40,8 @@ fn body(error: &ScimError) -> Answer {
 pub(super) fn failure(failed: &ActFailure) -> Answer {
     match failed {
         ActFailure::Refused(refused) => refusal(refused),
-        ActFailure::Unavailable => retry_later(error(
+        // No SCIM request asks a provider for its keys.
+        ActFailure::Unavailable | ActFailure::IssuerUnreachable => retry_later(error(
             StatusCode::SERVICE_UNAVAILABLE,
             "nothing can be committed now; nothing was changed; try again later",
         )),
