@@ -4,12 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use chancery_claim::{ClaimEvidence, ClaimProof, ClaimRequest, Succession, UnsignedEvidence};
-use chancery_directory::{ActSecret, Digest, Handle, KeyRecord, KeySource, Opens};
+use chancery_directory::{ActSecret, Digest, Handle, KeySource, Opens};
 use chancery_keyset::{Fingerprint, Keyset, KeysetSeed, PublicKeyset};
 use chancery_sealing::Key;
 
 use crate::act::Refusal;
 use crate::custody::{Custody, Device};
+use crate::key_record::KeyOf;
 use crate::prepare::Draws;
 use crate::resource::User;
 use crate::tenant::TenantSecrets;
@@ -101,7 +102,15 @@ impl NewClaim {
         };
         let key_version = user.proof.key_version.saturating_add(1);
         let opening = ActSecret(draws.secret.0).opening(Opens::Key(&Handle(user.handle)));
-        let key_commit = record(secrets, user, key_version, &account, now_ms)
+        let key = KeyOf {
+            handle: user.handle,
+            version: key_version,
+            source: KeySource::UserDevice,
+            public: &account,
+            not_before_ms: now_ms,
+        };
+        let key_commit = key
+            .record(secrets)
             .commit(&opening)
             .map_err(|_encoding| Refusal::Internal)?;
         let evidence: ClaimEvidence = unsigned.signed(signature);
@@ -124,26 +133,6 @@ impl NewClaim {
             evidence: evidence.to_bytes(),
             issuer_key,
         })
-    }
-}
-
-/// What the log commits to once the account's keys are the member's.
-fn record(
-    secrets: &TenantSecrets,
-    user: &User,
-    key_version: u32,
-    account: &PublicKeyset,
-    now_ms: u64,
-) -> KeyRecord {
-    KeyRecord {
-        tenant: chancery_directory::TenantId(*secrets.id().as_bytes()),
-        handle: Handle(user.handle),
-        key_version,
-        source: KeySource::UserDevice,
-        enc_pk: account.kem().to_vec(),
-        sig_pk: account.signing().to_vec(),
-        not_before_ms: now_ms,
-        activation_commit: Digest::ZERO,
     }
 }
 

@@ -11,15 +11,14 @@ use chancery_directory::exhibit::{Exhibit, NameMove};
 use chancery_directory::{
     ActSecret, Details, Digest, Entry, EntryType, Handle, KeyRecord, KeySource, Opens,
 };
-use chancery_keyset::PublicKeyset;
 use sha2::{Digest as _, Sha256};
 
 use crate::claim::open_keyset;
-use crate::custody::{Custody, GroupEpoch};
+use crate::custody::GroupEpoch;
 use crate::event::Event;
 use crate::journal::{RecordError, Scribe, StreamBytes, Tail};
+use crate::key_record::{self, KeyOf};
 use crate::records::{ActRecord, TenantRecord};
-use crate::resource::User;
 use crate::tenant::TenantSecrets;
 
 /// Why records could not be turned into exhibits.
@@ -199,7 +198,8 @@ fn candidates(
                 found.push(of_epoch(secrets, epoch, entry.subject)?);
             }
             Event::UserPut(user) if user.handle == entry.subject.0 => {
-                let record = of_user(secrets, user)?;
+                let record = key_record::of_user(secrets, user)
+                    .map_err(|_keyset| ExhibitError::Contradiction)?;
                 // An import logs the same key as provisioned and as confirmed.
                 let first = KeyRecord {
                     key_version: record.key_version.saturating_sub(1),
@@ -213,30 +213,6 @@ fn candidates(
     Ok(found)
 }
 
-fn of_user(secrets: &TenantSecrets, user: &User) -> Result<KeyRecord, ExhibitError> {
-    let (source, public) = match &user.custody {
-        Custody::Pending(pending) => (
-            KeySource::Enclave,
-            open_keyset(secrets, &user.handle, &pending.sealed_seed)
-                .map_err(|_seal| ExhibitError::Contradiction)?
-                .public()
-                .clone(),
-        ),
-        Custody::Claimed(account) => (
-            KeySource::UserDevice,
-            PublicKeyset::decode(&account.public).map_err(|_keyset| ExhibitError::Contradiction)?,
-        ),
-    };
-    Ok(record(
-        secrets,
-        Handle(user.handle),
-        user.proof.key_version,
-        source,
-        &public,
-        user.proof.not_before_ms,
-    ))
-}
-
 fn of_epoch(
     secrets: &TenantSecrets,
     epoch: &GroupEpoch,
@@ -244,32 +220,12 @@ fn of_epoch(
 ) -> Result<KeyRecord, ExhibitError> {
     let keyset = open_keyset(secrets, &group.0, &epoch.sealed_seed)
         .map_err(|_seal| ExhibitError::Contradiction)?;
-    Ok(record(
-        secrets,
-        group,
-        epoch.number,
-        KeySource::Enclave,
-        keyset.public(),
-        epoch.started_ms,
-    ))
-}
-
-fn record(
-    secrets: &TenantSecrets,
-    handle: Handle,
-    key_version: u32,
-    source: KeySource,
-    public: &PublicKeyset,
-    not_before_ms: u64,
-) -> KeyRecord {
-    KeyRecord {
-        tenant: chancery_directory::TenantId(*secrets.id().as_bytes()),
-        handle,
-        key_version,
-        source,
-        enc_pk: public.kem().to_vec(),
-        sig_pk: public.signing().to_vec(),
-        not_before_ms,
-        activation_commit: Digest::ZERO,
-    }
+    let key = KeyOf {
+        handle: group.0,
+        version: epoch.number,
+        source: KeySource::Enclave,
+        public: keyset.public(),
+        not_before_ms: epoch.started_ms,
+    };
+    Ok(key.record(secrets))
 }

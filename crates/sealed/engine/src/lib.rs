@@ -28,6 +28,7 @@ mod exhibits;
 mod governance;
 mod id;
 mod journal;
+mod key_record;
 mod ledger;
 mod plan;
 mod prepare;

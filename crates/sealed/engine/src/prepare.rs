@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use chancery_directory::record::NameKind;
-use chancery_directory::{ActSecret, Digest, Handle, KeyRecord, KeySource, Opens};
+use chancery_directory::{ActSecret, Digest, Handle, KeySource, Opens};
 use chancery_keyset::Keyset;
 use chancery_scim::{GroupDocument, MemberRef, UserDocument};
 use chancery_sealing::{Entropy, ExpandedEntropy, Key};
@@ -14,6 +14,7 @@ use chancery_sealing::{Entropy, ExpandedEntropy, Key};
 use crate::act::Refusal;
 use crate::custody::PendingKeyset;
 use crate::id::ResourceId;
+use crate::key_record::KeyOf;
 use crate::records::OpeningSecret;
 use crate::tenant::TenantSecrets;
 
@@ -68,17 +69,15 @@ fn keyset(
         .key()
         .seal_keyset(&handle, seed.expose(), &mut draws.entropy)
         .map_err(|_seal| Refusal::Internal)?;
-    let record = KeyRecord {
-        tenant: chancery_directory::TenantId(*secrets.id().as_bytes()),
-        handle: Handle(handle),
-        key_version: 1,
+    let key = KeyOf {
+        handle,
+        version: 1,
         source: KeySource::Enclave,
-        enc_pk: public.kem().to_vec(),
-        sig_pk: public.signing().to_vec(),
+        public: &public,
         not_before_ms: now_ms,
-        activation_commit: Digest::ZERO,
     };
-    let key_commit = record
+    let key_commit = key
+        .record(secrets)
         .commit(&ActSecret(draws.secret.0).opening(Opens::Key(&Handle(handle))))
         .map_err(|_encoding| Refusal::Internal)?;
     let keyset = PendingKeyset {

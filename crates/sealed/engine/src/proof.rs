@@ -9,19 +9,15 @@ use chancery_directory::bundle::{
 };
 use chancery_directory::head::{head_opening, map_key};
 use chancery_directory::record::NameKind;
-use chancery_directory::{
-    DirName, Entry, EpochLeaf, Handle, KeyRecord, KeySource, Opening, PrefixTree,
-};
+use chancery_directory::{DirName, Entry, EpochLeaf, Handle, Opening, PrefixTree};
 use chancery_json::Object;
-use chancery_keyset::PublicKeyset;
 
 use crate::act::Refusal;
-use crate::claim::open_keyset;
-use crate::custody::Custody;
 use crate::decide::tenant_handle;
 use crate::id::ResourceId;
+use crate::key_record;
 use crate::resource::User;
-use crate::tenant::{Tenant, TenantSecrets};
+use crate::tenant::Tenant;
 
 /// What is to be proved once the batch is closed.
 #[derive(Clone, Debug)]
@@ -153,34 +149,7 @@ fn shown_user(tenant: &mut Tenant, user: &User) -> Result<ShownUser, Refusal> {
             .subject(&handle)
             .ok_or(Refusal::Internal)?,
         state_path: tenant.chronicle.prove_subject(&handle),
-        record: key_record(&tenant.secrets, user)?,
+        record: key_record::of_user(&tenant.secrets, user)?,
         key_opening: Opening(user.proof.key_opening),
-    })
-}
-
-/// The record that a user's key commitment opens to.
-///
-/// # Errors
-/// [`Refusal::Internal`] if a stored keyset cannot be read.
-pub(crate) fn key_record(secrets: &TenantSecrets, user: &User) -> Result<KeyRecord, Refusal> {
-    let (source, public) = match &user.custody {
-        Custody::Pending(pending) => {
-            let keyset = open_keyset(secrets, &user.handle, &pending.sealed_seed)?;
-            (KeySource::Enclave, keyset.public().clone())
-        }
-        Custody::Claimed(account) => (
-            KeySource::UserDevice,
-            PublicKeyset::decode(&account.public).map_err(|_keyset| Refusal::Internal)?,
-        ),
-    };
-    Ok(KeyRecord {
-        tenant: chancery_directory::TenantId(*secrets.id().as_bytes()),
-        handle: Handle(user.handle),
-        key_version: user.proof.key_version,
-        source,
-        enc_pk: public.kem().to_vec(),
-        sig_pk: public.signing().to_vec(),
-        not_before_ms: user.proof.not_before_ms,
-        activation_commit: chancery_directory::Digest::ZERO,
     })
 }

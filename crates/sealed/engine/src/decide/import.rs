@@ -20,6 +20,7 @@ use crate::act::{Answer, Refusal};
 use crate::custody::{Account, Custody};
 use crate::event::Event;
 use crate::id::ResourceId;
+use crate::key_record::KeyOf;
 use crate::prepare::Draws;
 use crate::records::ActRecord;
 use crate::registry::Registry;
@@ -215,15 +216,15 @@ impl Desk<'_> {
         let keys = user_keys(member.document.keys());
         let label = head.secrets.label(NameKind::UserName, &keys.user_name);
         let document = member.document.to_canonical();
-        let record = |key_version| KeyRecord {
-            tenant: chancery_directory::TenantId(*head.secrets.id().as_bytes()),
-            handle: Handle(handle),
-            key_version,
-            source: KeySource::UserDevice,
-            enc_pk: member.public.kem().to_vec(),
-            sig_pk: member.public.signing().to_vec(),
-            not_before_ms: self.now_ms,
-            activation_commit: Digest::ZERO,
+        let record = |version| {
+            let key = KeyOf {
+                handle,
+                version,
+                source: KeySource::UserDevice,
+                public: &member.public,
+                not_before_ms: self.now_ms,
+            };
+            key.record(&head.secrets)
         };
         let (first, second) = (record(1), record(2));
         let sequence = head.registry.next_sequence();

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use base64ct::{Base64, Encoding as _};
 use chancery_claim::Succession;
 use chancery_directory::{
-    ActSecret, Digest, EntryType, Handle, KeyRecord, KeySource, Opens, Origin, Validity,
+    ActSecret, Digest, EntryType, Handle, KeySource, Opens, Origin, Validity,
 };
 use chancery_json::{Fields, Object, Value};
 use chancery_keyset::{Fingerprint, PublicKeyset, Wrap};
@@ -19,6 +19,7 @@ use super::signers::{Signer, find, find_group};
 use crate::act::{Answer, GroupKey, Refusal};
 use crate::claim::DEVICE_NAME_BYTES_MAX;
 use crate::custody::{Account, Custody, Device};
+use crate::key_record::KeyOf;
 use crate::prepare::Draws;
 use crate::records::ActRecord;
 use crate::registry::Registry;
@@ -180,18 +181,16 @@ impl Desk<'_> {
         )?;
         let next = rewrapped(account, &public, wraps, self.signer_device())?;
         let version = head.key_version(&user.handle).saturating_add(1);
-        let record = KeyRecord {
-            tenant: chancery_directory::TenantId(*head.secrets.id().as_bytes()),
-            handle: Handle(user.handle),
-            key_version: version,
+        let key = KeyOf {
+            handle: user.handle,
+            version,
             source: KeySource::UserDevice,
-            enc_pk: public.kem().to_vec(),
-            sig_pk: public.signing().to_vec(),
+            public: &public,
             not_before_ms: self.now_ms,
-            activation_commit: Digest::ZERO,
         };
         let opening = ActSecret(draws.secret.0).opening(Opens::Key(&Handle(user.handle)));
-        let commitment = record
+        let commitment = key
+            .record(&head.secrets)
             .commit(&opening)
             .map_err(|_encoding| Refusal::Internal)?;
         let warrant = self.member_warrant(&user);

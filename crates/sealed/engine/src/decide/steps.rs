@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use chancery_directory::{Digest, EntryType, GroupDelta, Handle, KeyRecord, KeySource, Opens};
+use chancery_directory::{Digest, EntryType, GroupDelta, Handle, KeySource, Opens};
 use chancery_keyset::Keyset;
 
 use super::booking::{Booking, boxed};
@@ -11,6 +11,7 @@ use crate::act::Refusal;
 use crate::custody::{Custody, GroupEpoch, PendingKeyset};
 use crate::event::Event;
 use crate::id::ResourceId;
+use crate::key_record::KeyOf;
 use crate::plan::{Parts, Step};
 use crate::registry::Registry;
 use crate::resource::{Group, User};
@@ -249,17 +250,15 @@ impl Booking<'_> {
             .key()
             .seal_keyset(&handle, seed.expose(), &mut self.entropy)
             .map_err(|_seal| Refusal::Internal)?;
-        let record = KeyRecord {
-            tenant: chancery_directory::TenantId(*self.head.secrets.id().as_bytes()),
-            handle: Handle(handle),
-            key_version: version,
+        let key = KeyOf {
+            handle,
+            version,
             source: KeySource::Enclave,
-            enc_pk: public.kem().to_vec(),
-            sig_pk: public.signing().to_vec(),
+            public: &public,
             not_before_ms: self.now_ms,
-            activation_commit: Digest::ZERO,
         };
-        let commitment = record
+        let commitment = key
+            .record(&self.head.secrets)
             .commit(&self.opening(Opens::Key(&Handle(handle))))
             .map_err(|_encoding| Refusal::Internal)?;
         let pending = PendingKeyset {
