@@ -561,3 +561,44 @@ fn a_mode_is_one_of_two_words() {
         Err(field_fault("/mode", FieldFault::UnknownWord))
     );
 }
+
+#[test]
+fn every_number_has_the_bounds_that_the_specification_names() {
+    let read = |from: &str, to: &str| {
+        let payload = edited(&delegation().to_payload(), from, to);
+        Delegation::from_json(payload.as_bytes())
+    };
+    // 731 days after the beginning, to the millisecond.
+    let end = "\"not_after_ms\":1710000000000";
+    assert!(read(end, "\"not_after_ms\":1763158400000").is_ok());
+    assert_eq!(
+        read(end, "\"not_after_ms\":1763158400001"),
+        Err(field_fault("/not_after_ms", FieldFault::OutOfRange))
+    );
+    for (member, pointer, least, most) in [
+        ("\"window_s\":3600", "/limits/window_s", 60, 604_800),
+        ("\"suspensions\":50", "/limits/suspensions", 1, 10_000_000),
+        ("\"deletions\":20", "/limits/deletions", 0, 10_000_000),
+        (
+            "\"credential_life_max_s\":7776000",
+            "/credential_life_max_s",
+            60,
+            31_622_400,
+        ),
+        (
+            "\"erase_after_days\":30",
+            "/on_delete/erase_after_days",
+            1,
+            3653,
+        ),
+    ] {
+        let (name, _) = member.split_once(':').unwrap();
+        let with = |value: u64| read(member, &alloc::format!("{name}:{value}"));
+        assert!(with(least).is_ok() && with(most).is_ok(), "{member}");
+        let outside = Err(field_fault(pointer, FieldFault::OutOfRange));
+        assert_eq!(with(most + 1), outside, "{member}");
+        if let Some(less) = least.checked_sub(1) {
+            assert_eq!(with(less), outside, "{member}");
+        }
+    }
+}
