@@ -199,7 +199,9 @@ async fn sign<S: AnchorSource>(
         let body = Object::new().with("delegation", envelope_value(&envelope)?);
         let answer = session.act(ActName::DelegationPut, &body).await?;
         json = json.with("answer", answer);
-        "It is in force.".to_owned()
+        "It is in force. What was signed before stays in force beside it, and what any delegation allows is \
+         allowed: `delegation show` lists them, `delegation revoke` ends one."
+            .to_owned()
     } else {
         format!(
             "It is signed by {signatures} and not in force: more admins can add their signature to \
