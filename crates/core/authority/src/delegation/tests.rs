@@ -602,3 +602,24 @@ fn every_number_has_the_bounds_that_the_specification_names() {
         }
     }
 }
+
+#[test]
+fn every_refusal_says_something_of_its_own() {
+    let refusals = [
+        Refusal::NotYetValid { not_before_ms: 1 },
+        Refusal::Expired { not_after_ms: 1 },
+        Refusal::ScopeMissing {
+            scope: Scope::UsersCreate,
+        },
+        Refusal::DomainNotTrusted {
+            domain: "demo.test".into(),
+        },
+        Refusal::UserNameWithoutDomain,
+    ];
+    let texts: BTreeSet<String> = refusals
+        .iter()
+        .map(|refusal| alloc::format!("{refusal}"))
+        .collect();
+    assert_eq!(texts.len(), refusals.len());
+    assert!(texts.iter().all(|text| text.contains("delegation")));
+}
