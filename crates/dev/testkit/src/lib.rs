@@ -11,11 +11,13 @@
     reason = "a test that cannot build its world must stop at the place where it cannot"
 )]
 
+mod in_memory;
 mod member;
 mod requests;
 mod seed;
 mod world;
 
+pub use in_memory::{InMemory, Sent};
 pub use member::Member;
 pub use requests::{member_json, user_json};
 pub use seed::Seeded;

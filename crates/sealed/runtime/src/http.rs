@@ -5,9 +5,8 @@ use std::sync::Arc;
 use http_body_util::Full;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap,
-    HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER, TRANSFER_ENCODING,
-    WWW_AUTHENTICATE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
+    HeaderValue, IF_MATCH, IF_NONE_MATCH, TRANSFER_ENCODING,
 };
 use hyper::{Method, Request, Response, StatusCode, Version};
 
@@ -18,8 +17,7 @@ use crate::host_name::HostName;
 use crate::scim;
 use crate::service::Service;
 
-/// Seconds after which a client may try again.
-const RETRY_AFTER_S: u64 = 2;
+pub use chancery_scim_service::{allowing, retry_later, unauthorized};
 
 /// Headers of which two would make a request mean two things (I28).
 const SINGLE_HEADERS: [HeaderName; 7] = [
@@ -285,34 +283,6 @@ pub fn closing(mut answer: Answer) -> Answer {
     answer
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));
-    answer
-}
-
-/// A 405 answer that says which methods there are (RFC 9110 section 15.5.6).
-#[must_use]
-pub fn allowing(mut answer: Answer, methods: &'static str) -> Answer {
-    answer
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(methods));
-    answer
-}
-
-/// The same answer with a time after which the client may try again.
-#[must_use]
-pub fn retry_later(mut answer: Answer) -> Answer {
-    answer
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
-    answer
-}
-
-/// The same answer with what a 401 must say (RFC 6750 section 3); it gives no hint of the reason.
-#[must_use]
-pub fn unauthorized(mut answer: Answer) -> Answer {
-    answer.headers_mut().insert(
-        WWW_AUTHENTICATE,
-        HeaderValue::from_static("Bearer realm=\"chancery\""),
-    );
     answer
 }
 

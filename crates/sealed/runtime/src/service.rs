@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use chancery_engine::{Act, Answer, Refusal, Submission, View};
+use chancery_engine::{Act, Answer, Submission, View};
+pub use chancery_scim_service::ActFailure;
 use chancery_sealing::{EntropyError, Key};
 use rustls::ServerConfig;
 
@@ -31,26 +32,6 @@ pub struct Served {
     pub config: Arc<ServerConfig>,
     /// SHA-256 of the leaf's SubjectPublicKeyInfo.
     pub spki_sha256: [u8; 32],
-}
-
-/// Why an act has no outcome that could be told.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ActFailure {
-    /// The act was refused; nothing of it took effect.
-    Refused(Refusal),
-    /// Too much waits, or nothing can be committed now: nothing of it took effect.
-    Unavailable,
-    /// The tenant's OpenID provider cannot be asked for its keys now: nothing took effect.
-    IssuerUnreachable,
-    /// It may or may not take effect.
-    OutcomeUnknown,
-}
-
-impl From<Refusal> for ActFailure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
 }
 
 /// What every request handler shares.
@@ -215,28 +196,33 @@ impl Service {
         waiting.await.ok()?.ok()
     }
 
-    /// Has an act decided, and waits until its outcome is durable and cosigned.
+    /// Has an act decided, and waits until its outcome is durable and cosigned. It is taken in by the call, not
+    /// by the first look at its future.
     ///
     /// # Errors
     /// [`ActFailure`].
-    pub async fn act(&self, act: Act) -> Result<Answer, ActFailure> {
-        if !self.may_write() {
-            return Err(ActFailure::Unavailable);
-        }
-        let waiting = self
-            .inbox
-            .submit(self.clock.monotonic_us(), |reply| Submission { act, reply })
-            .map_err(|_overloaded| ActFailure::Unavailable)?;
-        let outcome = {
-            let _counted = Waiting::count(&self.metrics);
-            tokio::time::timeout(OUTCOME_TIMEOUT, waiting).await
+    pub fn act(&self, act: Act) -> impl Future<Output = Result<Answer, ActFailure>> + Send + use<> {
+        let waiting = if self.may_write() {
+            self.inbox
+                .submit(self.clock.monotonic_us(), |reply| Submission { act, reply })
+                .map_err(|_overloaded| ActFailure::Unavailable)
+        } else {
+            Err(ActFailure::Unavailable)
         };
-        match outcome {
-            Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(refusal))) => Err(ActFailure::Refused(refusal)),
-            Ok(Err(_)) | Err(_) => {
-                self.metrics.acts_unknown.add(1);
-                Err(ActFailure::OutcomeUnknown)
+        let metrics = Arc::clone(&self.metrics);
+        async move {
+            let waiting = waiting?;
+            let outcome = {
+                let _counted = Waiting::count(&metrics);
+                tokio::time::timeout(OUTCOME_TIMEOUT, waiting).await
+            };
+            match outcome {
+                Ok(Ok(Ok(answer))) => Ok(answer),
+                Ok(Ok(Err(refusal))) => Err(ActFailure::Refused(refusal)),
+                Ok(Err(_)) | Err(_) => {
+                    metrics.acts_unknown.add(1);
+                    Err(ActFailure::OutcomeUnknown)
+                }
             }
         }
     }

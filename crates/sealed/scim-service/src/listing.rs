@@ -7,12 +7,12 @@ use chancery_scim::{
     Error, GroupDocument, ListQuery, Probe, ResourceKind, ResourceView, SortKey, UserDocument,
     render_list,
 };
-use hyper::StatusCode;
+use http::StatusCode;
 
-use super::answers::rendered;
-use super::{Caller, MEDIA_TYPE, permitted, read_scope};
-use crate::http::{Answer, Call, with_body};
-use crate::service::{ActFailure, Service};
+use crate::answers::with_body;
+use crate::directory::{ActFailure, Directory};
+use crate::route::{Answer, Caller, Request, permitted, read_scope};
+use crate::{MEDIA_TYPE, rendered};
 
 /// Most bytes of resources on a page that shows more than one.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -27,16 +27,15 @@ const SCAN_CHUNK: usize = 256;
 const SCAN_LONG: usize = 1024;
 
 /// Lists resources; beside the answer stand the users whom the caller looked up.
-pub(super) fn list(
-    service: &Service,
-    call: &Call,
+pub(crate) fn list<D: Directory>(
+    directory: &D,
+    request: Request<'_>,
     caller: &Caller,
     kind: ResourceKind,
 ) -> Result<(Answer, Vec<ResourceId>), ActFailure> {
-    let query =
-        ListQuery::parse(call.query.as_deref().unwrap_or_default(), kind).map_err(Refusal::from)?;
+    let query = ListQuery::parse(request.query, kind)?;
     let shelves = Shelves {
-        service,
+        directory,
         caller,
         kind,
     };
@@ -45,7 +44,7 @@ pub(super) fn list(
     let mut found = Vec::new();
     let (total, page) = match kind {
         ResourceKind::User => {
-            let (total, users) = select::<User>(&shelves, &query)?;
+            let (total, users) = select::<User, D>(&shelves, &query)?;
             if query.filter.is_some() && total <= FOUND_MAX {
                 found.extend(users.iter().map(|user| user.id));
             }
@@ -58,7 +57,7 @@ pub(super) fn list(
             (total, page)
         }
         ResourceKind::Group => {
-            let (total, groups) = select::<Group>(&shelves, &query)?;
+            let (total, groups) = select::<Group, D>(&shelves, &query)?;
             let page = shelves.with(|registry| {
                 page(groups.iter().map(|group| {
                     let version = rendered::group_version(registry, group, projection);
@@ -74,16 +73,17 @@ pub(super) fn list(
 
 /// A tenant's directory, looked at for short moments: a long scan must hold up neither the commit
 /// path nor another tenant (I30).
-struct Shelves<'a> {
-    service: &'a Service,
+struct Shelves<'a, D> {
+    directory: &'a D,
     caller: &'a Caller,
     kind: ResourceKind,
 }
 
-impl Shelves<'_> {
+impl<D: Directory> Shelves<'_, D> {
     fn with<T>(&self, look: impl FnOnce(&Registry) -> T) -> Result<T, Refusal> {
-        let view = self.service.read();
-        let tenant = permitted(self.service, &view, self.caller, read_scope(self.kind))?;
+        let view = self.directory.read();
+        let now_ms = self.directory.now_ms();
+        let tenant = permitted(now_ms, &view, self.caller, read_scope(self.kind))?;
         Ok(look(tenant.registry.effective()))
     }
 
@@ -223,8 +223,8 @@ impl Listed for Group {
 }
 
 /// The total and the wanted page.
-fn select<T: Listed + chancery_engine::Shelved>(
-    shelves: &Shelves<'_>,
+fn select<T: Listed + chancery_engine::Shelved, D: Directory>(
+    shelves: &Shelves<'_, D>,
     query: &ListQuery,
 ) -> Result<(u64, Vec<Arc<T>>), Refusal> {
     let offset = usize::try_from(query.start_index.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -240,7 +240,9 @@ fn select<T: Listed + chancery_engine::Shelved>(
     let matching = if candidates.len() < SCAN_LONG {
         matching(shelves, query, candidates)?
     } else {
-        tokio::task::block_in_place(|| matching(shelves, query, candidates))?
+        shelves
+            .directory
+            .at_length(|| matching(shelves, query, candidates))?
     };
     let total = u64::try_from(matching.len()).unwrap_or(u64::MAX);
     Ok((
@@ -250,8 +252,8 @@ fn select<T: Listed + chancery_engine::Shelved>(
 }
 
 /// The candidates that the filter matches, in the order that is asked for.
-fn matching<T: Listed + chancery_engine::Shelved>(
-    shelves: &Shelves<'_>,
+fn matching<T: Listed + chancery_engine::Shelved, D: Directory>(
+    shelves: &Shelves<'_, D>,
     query: &ListQuery,
     candidates: Vec<Arc<T>>,
 ) -> Result<Vec<Arc<T>>, Refusal> {

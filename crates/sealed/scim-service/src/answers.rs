@@ -2,12 +2,14 @@
 
 use chancery_engine::{Answer as Outcome, Refusal};
 use chancery_scim::{Error, Projection, ResourceKind, ScimError, ScimType, weak_etag};
-use hyper::StatusCode;
-use hyper::header::{ETAG, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{
+    ALLOW, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{Response, StatusCode};
 
-use super::{Caller, MEDIA_TYPE, scim_problem};
-use crate::http::{Answer, retry_later, unauthorized, with_body};
-use crate::service::{ActFailure, Service};
+use crate::directory::{ActFailure, Directory};
+use crate::route::{Answer, Caller};
+use crate::{MEDIA_TYPE, rendered};
 
 /// Index of the act's last entry in the tenant's log (design section 3.3).
 const RECEIPT: HeaderName = HeaderName::from_static("chancery-receipt");
@@ -15,10 +17,13 @@ const RECEIPT: HeaderName = HeaderName::from_static("chancery-receipt");
 /// Most members that the answer to a write shows without being asked.
 const MEMBERS_SHOWN_MAX: usize = 1000;
 
+/// Seconds after which a client may try again.
+const RETRY_AFTER_S: u64 = 2;
+
 /// An error with a text of this program's own.
 #[must_use]
 pub fn error(status: StatusCode, detail: &str) -> Answer {
-    body(&scim_problem(status, detail))
+    body(&ScimError::new(status.as_u16(), None, detail))
 }
 
 /// A body over the limit. RFC 7644 section 3.12 has no type for size; 413 belongs to Bulk alone there.
@@ -27,7 +32,7 @@ pub fn too_long(detail: &str) -> Answer {
     body(&ScimError::new(400, Some(ScimType::InvalidSyntax), detail))
 }
 
-pub(super) fn scim_error(refused: &Error) -> Answer {
+pub(crate) fn scim_error(refused: &Error) -> Answer {
     body(&refused.to_scim())
 }
 
@@ -37,7 +42,7 @@ fn body(error: &ScimError) -> Answer {
 }
 
 /// The answer to an act without an outcome of its own.
-pub(super) fn failure(failed: &ActFailure) -> Answer {
+pub(crate) fn failure(failed: &ActFailure) -> Answer {
     match failed {
         ActFailure::Refused(refused) => refusal(refused),
         // No SCIM request asks a provider for its keys.
@@ -53,7 +58,7 @@ pub(super) fn failure(failed: &ActFailure) -> Answer {
 }
 
 /// Each refusal has one answer.
-pub(super) fn refusal(refused: &Refusal) -> Answer {
+pub(crate) fn refusal(refused: &Refusal) -> Answer {
     match refused {
         Refusal::Unauthorized => unauthorized(error(
             StatusCode::UNAUTHORIZED,
@@ -125,7 +130,7 @@ pub(super) fn refusal(refused: &Refusal) -> Answer {
 }
 
 /// A 304 with the version that is current.
-pub(super) fn not_modified(version: &str) -> Answer {
+pub(crate) fn not_modified(version: &str) -> Answer {
     let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::NOT_MODIFIED;
     set(&mut answer, ETAG, &weak_etag(version));
@@ -133,7 +138,7 @@ pub(super) fn not_modified(version: &str) -> Answer {
 }
 
 /// A resource with its entity tag, and its URI if the answer is about a write.
-pub(super) fn resource(
+pub(crate) fn resource(
     status: StatusCode,
     version: &str,
     location: Option<&str>,
@@ -147,6 +152,44 @@ pub(super) fn resource(
     answer
 }
 
+/// An answer with a body of `media_type`.
+pub(crate) fn with_body(status: StatusCode, media_type: &'static str, body: Vec<u8>) -> Answer {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    answer
+}
+
+/// A 405 answer that says which methods there are (RFC 9110 section 15.5.6).
+#[must_use]
+pub fn allowing<B>(mut answer: Response<B>, methods: &'static str) -> Response<B> {
+    answer
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(methods));
+    answer
+}
+
+/// The same answer with a time after which the client may try again.
+#[must_use]
+pub fn retry_later<B>(mut answer: Response<B>) -> Response<B> {
+    answer
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+    answer
+}
+
+/// The same answer with what a 401 must say (RFC 6750 section 3); it gives no hint of the reason.
+#[must_use]
+pub fn unauthorized<B>(mut answer: Response<B>) -> Response<B> {
+    answer.headers_mut().insert(
+        WWW_AUTHENTICATE,
+        HeaderValue::from_static("Bearer realm=\"chancery\""),
+    );
+    answer
+}
+
 fn set(answer: &mut Answer, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);
@@ -154,14 +197,14 @@ fn set(answer: &mut Answer, name: HeaderName, value: &str) {
 }
 
 /// The answer to a write: the resource as the act left it.
-pub(super) fn written(
-    service: &Service,
+pub(crate) fn written<D: Directory>(
+    directory: &D,
     caller: &Caller,
     projection: &Projection,
     status: StatusCode,
     outcome: &Outcome,
 ) -> Result<Answer, ActFailure> {
-    let view = service.read();
+    let view = directory.read();
     let registry = view
         .tenant(&caller.tenant)
         .ok_or(Refusal::Unauthorized)?
@@ -206,154 +249,6 @@ fn without_members(projection: &Projection, members: usize) -> Result<Option<Pro
     Projection::parse(None, Some("members"), ResourceKind::Group)
         .map(Some)
         .map_err(Refusal::from)
-}
-
-/// Resources as an identity provider sees them.
-pub(super) mod rendered {
-    use std::sync::Arc;
-
-    use chancery_engine::{Group, Registry, ResourceId, User, version_text};
-    use chancery_scim::{
-        Error, GroupDocument, GroupRef, MemberView, Meta, Projection, ResourceKind, render_group,
-        render_user,
-    };
-    use ring::digest::{Context, SHA256};
-
-    /// Bytes of the digest in an entity tag.
-    const TAG_DIGEST_BYTES: usize = 8;
-
-    /// A version, and what is shown beside the resource's own content: other resources may change it
-    /// without changing the version. `If-Match` looks at the version alone.
-    pub(super) fn with_related(
-        version: u64,
-        related: impl Iterator<Item = (ResourceId, u64)>,
-    ) -> String {
-        let mut digest = Context::new(&SHA256);
-        let mut is_alone = true;
-        for (id, version) in related {
-            is_alone = false;
-            digest.update(id.as_bytes());
-            digest.update(&version.to_be_bytes());
-        }
-        let version = version_text(version);
-        if is_alone {
-            return version;
-        }
-        let digest = digest.finish();
-        let short = digest.as_ref().get(..TAG_DIGEST_BYTES).unwrap_or_default();
-        format!("{version}.{}", hex::encode(short))
-    }
-
-    /// The part of a tag that writes are made conditional on.
-    pub(in crate::scim) fn own_version(tag: &str) -> &str {
-        tag.split_once('.').map_or(tag, |(version, _)| version)
-    }
-
-    /// The entity tag's content for what is shown of a user: it changes when its groups do.
-    pub(in crate::scim) fn user_version(
-        registry: &Registry,
-        user: &User,
-        projection: &Projection,
-    ) -> String {
-        let groups = projection
-            .shows("groups")
-            .then(|| registry.groups_of(user.id))
-            .into_iter()
-            .flatten();
-        with_related(user.version, groups.map(|group| (group.id, group.version)))
-    }
-
-    /// The entity tag's content for what is shown of a group: it changes when its members do.
-    pub(in crate::scim) fn group_version(
-        registry: &Registry,
-        group: &Group,
-        projection: &Projection,
-    ) -> String {
-        let members = projection
-            .shows("members")
-            .then(|| registry.members(group.id))
-            .into_iter()
-            .flatten()
-            .filter_map(|id| registry.users().get(id));
-        with_related(group.version, members.map(|user| (user.id, user.version)))
-    }
-
-    pub(in crate::scim) fn location(base: &str, kind: ResourceKind, id: ResourceId) -> String {
-        chancery_scim::location(base, kind, &id.text())
-    }
-
-    pub(in crate::scim) fn user(
-        base: &str,
-        registry: &Registry,
-        user: &User,
-        projection: &Projection,
-        version: &str,
-    ) -> Result<Vec<u8>, Error> {
-        let groups: Vec<(String, String, String)> = if projection.shows("groups") {
-            registry
-                .groups_of(user.id)
-                .map(|group| {
-                    let name = GroupDocument::from_canonical(&group.document)
-                        .map(|document| String::from(document.display_name()));
-                    let uri = location(base, ResourceKind::Group, group.id);
-                    name.map(|name| (group.id.text(), name, uri))
-                })
-                .collect::<Result<_, _>>()?
-        } else {
-            Vec::new()
-        };
-        let groups: Vec<GroupRef<'_>> = groups
-            .iter()
-            .map(|(value, display, reference)| GroupRef {
-                value,
-                display,
-                reference,
-            })
-            .collect();
-        let meta = Meta {
-            id: &user.id.text(),
-            created_ms: user.created_ms,
-            last_modified_ms: user.modified_ms,
-            version,
-            location: &location(base, ResourceKind::User, user.id),
-        };
-        render_user(&user.document, &meta, &groups, projection)
-    }
-
-    pub(in crate::scim) fn group(
-        base: &str,
-        registry: &Registry,
-        group: &Group,
-        projection: &Projection,
-        version: &str,
-    ) -> Result<Vec<u8>, Error> {
-        let members: Vec<(String, Arc<User>, String)> = if projection.shows("members") {
-            registry
-                .members(group.id)
-                .filter_map(|id| registry.users().get(id))
-                .map(|user| {
-                    let uri = location(base, ResourceKind::User, user.id);
-                    (user.id.text(), Arc::clone(user), uri)
-                })
-                .collect()
-        } else {
-            Vec::new()
-        };
-        let members = members.iter().map(|(value, user, reference)| MemberView {
-            value,
-            kind: ResourceKind::User,
-            display: Some(&user.keys.user_name),
-            reference,
-        });
-        let meta = Meta {
-            id: &group.id.text(),
-            created_ms: group.created_ms,
-            last_modified_ms: group.modified_ms,
-            version,
-            location: &location(base, ResourceKind::Group, group.id),
-        };
-        render_group(&group.document, &meta, members, projection)
-    }
 }
 
 #[cfg(test)]

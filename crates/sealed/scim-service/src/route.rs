@@ -1,0 +1,165 @@
+//! Which request is for what.
+
+use chancery_authority::{Scope, TenantId};
+use chancery_engine::{Refusal, TenantView, View, covers, live_credential};
+use chancery_scim::discovery::{self, Support};
+use chancery_scim::{Error, ListQuery, Projection, ResourceKind};
+use http::{HeaderMap, Method, Response, StatusCode};
+
+use crate::answers::{self, allowing, error, failure, with_body};
+use crate::directory::{ActFailure, Directory};
+use crate::{MEDIA_TYPE, listing, read, write};
+
+/// An answer with its whole body.
+pub type Answer = Response<Vec<u8>>;
+
+/// A request whose body is here.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The method; `HEAD` counts as `GET`, whose body is not sent then.
+    pub method: &'a Method,
+    /// What follows the SCIM base in the path, still percent-encoded: `/Users/…`.
+    pub path: &'a str,
+    /// The query string, without `?`.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// Who makes a request: a credential of a tenant, found by its secret.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Handle of the credential.
+    pub credential: [u8; 32],
+    /// The SCIM base URI, without a final `/`.
+    pub base: String,
+}
+
+/// What a path below the SCIM base names.
+enum Target<'a> {
+    Collection(ResourceKind),
+    Resource(ResourceKind, &'a str),
+    Discovery(&'a str, Option<&'a str>),
+    Me,
+    Unknown,
+}
+
+/// Answers a SCIM request.
+pub async fn answer<D: Directory>(directory: &D, request: Request<'_>, caller: &Caller) -> Answer {
+    let result = dispatch(directory, request, caller).await;
+    result.unwrap_or_else(|failed| failure(&failed))
+}
+
+async fn dispatch<D: Directory>(
+    directory: &D,
+    request: Request<'_>,
+    caller: &Caller,
+) -> Result<Answer, ActFailure> {
+    match (request.method, target(request.path)) {
+        (&Method::GET, Target::Discovery(name, key)) => Ok(discover(request, caller, name, key)),
+        (&Method::GET, Target::Collection(kind)) => {
+            let (answer, found) = listing::list(directory, request, caller, kind)?;
+            read::note_found(directory, caller, found).await?;
+            Ok(answer)
+        }
+        (&Method::GET, Target::Resource(kind, id)) => {
+            let (answer, found) = read::read(directory, request, caller, kind, id)?;
+            read::note_found(directory, caller, found.into_iter().collect()).await?;
+            Ok(answer)
+        }
+        (&Method::POST, Target::Collection(kind)) => {
+            write::create(directory, request, caller, kind).await
+        }
+        (&Method::PUT | &Method::PATCH | &Method::DELETE, Target::Resource(kind, id)) => {
+            write::update(directory, request, caller, kind, id).await
+        }
+        (_, Target::Me) => Ok(error(
+            StatusCode::NOT_IMPLEMENTED,
+            "/Me is not offered (RFC 7644 section 3.11)",
+        )),
+        (_, Target::Unknown) => Ok(error(StatusCode::NOT_FOUND, "there is no such endpoint")),
+        (_, Target::Collection(_)) => Ok(wrong_method("GET, HEAD, POST")),
+        (_, Target::Resource(..)) => Ok(wrong_method("GET, HEAD, PUT, PATCH, DELETE")),
+        (_, Target::Discovery(..)) => Ok(wrong_method("GET, HEAD")),
+    }
+}
+
+fn wrong_method(methods: &'static str) -> Answer {
+    let answer = error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this endpoint does not take this method",
+    );
+    allowing(answer, methods)
+}
+
+fn target(path: &str) -> Target<'_> {
+    let mut segments = path.split('/').skip(1);
+    let (name, id, more) = (segments.next(), segments.next(), segments.next());
+    if more.is_some() {
+        return Target::Unknown;
+    }
+    // A final slash names the collection.
+    match (name, id.filter(|id| !id.is_empty())) {
+        (Some("Users"), None) => Target::Collection(ResourceKind::User),
+        (Some("Users"), Some(id)) => Target::Resource(ResourceKind::User, id),
+        (Some("Groups"), None) => Target::Collection(ResourceKind::Group),
+        (Some("Groups"), Some(id)) => Target::Resource(ResourceKind::Group, id),
+        (Some("Me"), _) => Target::Me,
+        (Some(name @ "ServiceProviderConfig"), None) => Target::Discovery(name, None),
+        (Some(name @ ("ResourceTypes" | "Schemas")), id) => Target::Discovery(name, id),
+        _ => Target::Unknown,
+    }
+}
+
+fn discover(request: Request<'_>, caller: &Caller, name: &str, key: Option<&str>) -> Answer {
+    let base = caller.base.as_str();
+    if key.is_none()
+        && let Err(refused) = chancery_scim::refuse_discovery_filter(request.query)
+    {
+        return answers::scim_error(&refused);
+    }
+    let body = match (name, key) {
+        ("ServiceProviderConfig", _) => {
+            Some(discovery::service_provider_config(base, Support::Offered))
+        }
+        ("ResourceTypes", None) => Some(discovery::resource_types(base)),
+        ("ResourceTypes", Some(key)) => discovery::resource_type(base, key),
+        ("Schemas", None) => Some(discovery::schemas(base)),
+        (_, Some(key)) => discovery::schema(base, key),
+        (_, None) => None,
+    };
+    body.map_or_else(
+        || answers::scim_error(&Error::NotFound),
+        |body| with_body(StatusCode::OK, MEDIA_TYPE, body),
+    )
+}
+
+pub(crate) const fn read_scope(kind: ResourceKind) -> Scope {
+    match kind {
+        ResourceKind::User => Scope::UsersRead,
+        ResourceKind::Group => Scope::GroupsRead,
+    }
+}
+
+/// Checks that the caller may do what a scope covers, and lends the tenant's directory.
+pub(crate) fn permitted<'v>(
+    now_ms: u64,
+    view: &'v View,
+    caller: &Caller,
+    scope: Scope,
+) -> Result<&'v TenantView, Refusal> {
+    let tenant = view.tenant(&caller.tenant).ok_or(Refusal::Unauthorized)?;
+    let credential = live_credential(&tenant.registry, now_ms, &caller.credential)?;
+    covers(&tenant.registry, now_ms, credential, scope)?;
+    Ok(tenant)
+}
+
+/// What the caller wants to be shown. It is read before an act, so that a query that is refused has
+/// changed nothing.
+pub(crate) fn projection(request: Request<'_>, kind: ResourceKind) -> Result<Projection, Refusal> {
+    ListQuery::parse_projection(request.query, kind).map_err(Refusal::from)
+}
