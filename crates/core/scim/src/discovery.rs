@@ -6,28 +6,53 @@ use alloc::vec::Vec;
 
 use chancery_json::{Object, Value};
 
-use crate::limits::{BODY_BYTES_MAX, PAGE_SIZE_MAX};
-use crate::render::render_list;
+use crate::limits::{
+    BODY_BYTES_MAX, BULK_OPERATIONS_MAX, CURSOR_LIFE_S, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX,
+};
+use crate::render::{Position, render_list};
 use crate::schema::{
-    Attribute, Comparison, Kind, Mutability, Resource, ResourceKind, Returned, Schema, urn,
+    Attribute, Catalogue, Comparison, Kind, Mutability, Resource, Returned, Schema, urn,
 };
 
-/// Whether a feature is offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a yes or no with a name")]
-pub enum Support {
-    /// It is.
-    Offered,
-    /// It is not.
-    Absent,
+/// `/ServiceProviderConfig` (RFC 7643 section 5, RFC 9865 section 4). `base` is the SCIM base URI without a
+/// final `/`.
+#[must_use]
+pub fn service_provider_config(base: &str) -> Vec<u8> {
+    let supported = || Object::new().with("supported", true);
+    let bytes_max = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
+    let operations_max = u64::try_from(BULK_OPERATIONS_MAX).unwrap_or(u64::MAX);
+    let bulk = supported()
+        .with("maxOperations", operations_max)
+        .with("maxPayloadSize", bytes_max);
+    let pagination = Object::new()
+        .with("cursor", true)
+        .with("index", true)
+        .with("defaultPaginationMethod", "index")
+        .with("defaultPageSize", PAGE_SIZE_DEFAULT)
+        .with("maxPageSize", PAGE_SIZE_MAX)
+        .with("cursorTimeout", CURSOR_LIFE_S);
+    Object::new()
+        .with(
+            "schemas",
+            alloc::vec![Value::from(urn::SERVICE_PROVIDER_CONFIG)],
+        )
+        .with("patch", supported())
+        .with("bulk", bulk)
+        .with("filter", supported().with("maxResults", PAGE_SIZE_MAX))
+        .with("changePassword", Object::new().with("supported", false))
+        .with("sort", supported())
+        .with("etag", supported())
+        .with("pagination", pagination)
+        .with("authenticationSchemes", authentication_schemes())
+        .with(
+            "meta",
+            meta(base, "ServiceProviderConfig", "/ServiceProviderConfig"),
+        )
+        .to_bytes()
 }
 
-/// `/ServiceProviderConfig` (RFC 7643 section 5). `base` is the SCIM base URI without a final `/`;
-/// `sort` is for the engine to say, since it does the sorting.
-#[must_use]
-pub fn service_provider_config(base: &str, sort: Support) -> Vec<u8> {
-    let supported = |support: bool| Object::new().with("supported", support);
-    let scheme = Object::new()
+fn authentication_schemes() -> Vec<Value> {
+    let bearer = Object::new()
         .with("type", "oauthbearertoken")
         .with("name", "OAuth Bearer Token")
         .with(
@@ -36,73 +61,52 @@ pub fn service_provider_config(base: &str, sort: Support) -> Vec<u8> {
         )
         .with("specUri", "https://www.rfc-editor.org/rfc/rfc6750")
         .with("primary", true);
-    let bytes_max = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
-    let bulk = supported(false)
-        .with("maxOperations", 0)
-        .with("maxPayloadSize", bytes_max);
-    Object::new()
-        .with(
-            "schemas",
-            alloc::vec![Value::from(urn::SERVICE_PROVIDER_CONFIG)],
-        )
-        .with("patch", supported(true))
-        .with("bulk", bulk)
-        .with("filter", supported(true).with("maxResults", PAGE_SIZE_MAX))
-        .with("changePassword", supported(false))
-        .with("sort", supported(sort == Support::Offered))
-        .with("etag", supported(true))
-        .with("authenticationSchemes", alloc::vec![Value::Object(scheme)])
-        .with(
-            "meta",
-            meta(base, "ServiceProviderConfig", "/ServiceProviderConfig"),
-        )
-        .to_bytes()
+    alloc::vec![Value::Object(bearer)]
 }
 
 /// `/ResourceTypes`: a ListResponse.
 #[must_use]
-pub fn resource_types(base: &str) -> Vec<u8> {
-    let types: Vec<Vec<u8>> = kinds()
-        .map(|kind| resource_type_object(base, kind.definition()).to_bytes())
+pub fn resource_types(base: &str, catalogue: Catalogue) -> Vec<u8> {
+    let types: Vec<Vec<u8>> = catalogue
+        .all()
+        .map(|of| resource_type_object(base, of.definition()).to_bytes())
         .collect();
-    render_list(u64::try_from(types.len()).unwrap_or(u64::MAX), 1, &types)
+    whole_list(&types)
 }
 
 /// `/ResourceTypes/{name}`; `None` is 404.
 #[must_use]
-pub fn resource_type(base: &str, name: &str) -> Option<Vec<u8>> {
-    let kind = kinds().find(|kind| kind.definition().name == name)?;
-    Some(resource_type_object(base, kind.definition()).to_bytes())
+pub fn resource_type(base: &str, name: &str, catalogue: Catalogue) -> Option<Vec<u8>> {
+    let of = catalogue.all().find(|of| of.definition().name == name)?;
+    Some(resource_type_object(base, of.definition()).to_bytes())
 }
 
 /// `/Schemas`: a ListResponse.
 #[must_use]
-pub fn schemas(base: &str) -> Vec<u8> {
-    let schemas: Vec<Vec<u8>> = all_schemas()
+pub fn schemas(base: &str, catalogue: Catalogue) -> Vec<u8> {
+    let schemas: Vec<Vec<u8>> = all_schemas(catalogue)
         .map(|schema| schema_object(base, schema).to_bytes())
         .collect();
-    render_list(
-        u64::try_from(schemas.len()).unwrap_or(u64::MAX),
-        1,
-        &schemas,
-    )
+    whole_list(&schemas)
+}
+
+fn whole_list(resources: &[Vec<u8>]) -> Vec<u8> {
+    let total = u64::try_from(resources.len()).unwrap_or(u64::MAX);
+    render_list(total, &Position::Index(1), resources)
 }
 
 /// `/Schemas/{urn}`; `None` is 404.
 #[must_use]
-pub fn schema(base: &str, urn: &str) -> Option<Vec<u8>> {
-    let found = all_schemas().find(|schema| schema.urn.eq_ignore_ascii_case(urn))?;
+pub fn schema(base: &str, urn: &str, catalogue: Catalogue) -> Option<Vec<u8>> {
+    let found = all_schemas(catalogue).find(|schema| schema.urn.eq_ignore_ascii_case(urn))?;
     Some(schema_object(base, found).to_bytes())
 }
 
-fn kinds() -> impl Iterator<Item = ResourceKind> {
-    [ResourceKind::User, ResourceKind::Group].into_iter()
-}
-
-fn all_schemas() -> impl Iterator<Item = &'static Schema> {
-    kinds()
-        .flat_map(|kind| {
-            let definition = kind.definition();
+fn all_schemas(catalogue: Catalogue) -> impl Iterator<Item = &'static Schema> {
+    catalogue
+        .all()
+        .flat_map(|of| {
+            let definition = of.definition();
             core::iter::once(definition.core).chain(definition.extensions.iter().copied())
         })
         .chain(crate::schema::service::SCHEMAS.iter())
@@ -203,6 +207,7 @@ const fn type_name(kind: Kind) -> &'static str {
         Kind::Text => "string",
         Kind::Boolean => "boolean",
         Kind::Integer => "integer",
+        Kind::Decimal => "decimal",
         Kind::DateTime => "dateTime",
         Kind::Binary => "binary",
         Kind::Reference => "reference",
@@ -224,6 +229,7 @@ const fn returned_name(returned: Returned) -> &'static str {
         Returned::Always => "always",
         Returned::Never => "never",
         Returned::Default => "default",
+        Returned::Request => "request",
     }
 }
 

@@ -6,6 +6,7 @@ use core::fmt;
 
 use chancery_json::{ErrorKind, Object, Value, push_pointer};
 
+use crate::limits::PAGE_SIZE_MAX;
 use crate::name::NameFault;
 use crate::schema::urn;
 
@@ -89,6 +90,22 @@ pub enum Error {
         /// What would be right.
         expected: &'static str,
     },
+    /// A cursor that no answer of this list gave (RFC 9865 section 2.1).
+    InvalidCursor,
+    /// A cursor that led on once.
+    ExpiredCursor,
+    /// A page size that paging by cursor cannot have.
+    InvalidCount,
+    /// A filter or order that would have to look at more resources than one request may.
+    TooMany {
+        /// How many at most.
+        limit: usize,
+    },
+    /// A reference to another operation of a Bulk request that leads nowhere.
+    BulkReference {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// An `If-Match` or `If-None-Match` header that cannot be understood.
     EntityTag,
     /// The value of a unique attribute is taken.
@@ -106,7 +123,7 @@ pub enum Error {
     Stored,
 }
 
-/// The `scimType` values of RFC 7644 section 3.12, table 9.
+/// The `scimType` values of RFC 7644 section 3.12, table 9, and of RFC 9865 section 2.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScimType {
@@ -130,6 +147,12 @@ pub enum ScimType {
     InvalidVers,
     /// The request would put personal data into a URI.
     Sensitive,
+    /// The cursor is not one of this list (RFC 9865 section 2.1).
+    InvalidCursor,
+    /// The cursor leads on no more.
+    ExpiredCursor,
+    /// The count cannot be that of a page.
+    InvalidCount,
 }
 
 /// An error as the peer sees it.
@@ -186,6 +209,9 @@ impl ScimType {
             Self::InvalidValue => "invalidValue",
             Self::InvalidVers => "invalidVers",
             Self::Sensitive => "sensitive",
+            Self::InvalidCursor => "invalidCursor",
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCount => "invalidCount",
         }
     }
 }
@@ -223,6 +249,14 @@ impl Error {
         self
     }
 
+    /// The same error without the place that it was found at.
+    pub(crate) fn without_place(mut self) -> Self {
+        if let Some(pointer) = self.pointer_mut() {
+            pointer.clear();
+        }
+        self
+    }
+
     const fn pointer_mut(&mut self) -> Option<&mut String> {
         match self {
             Self::Syntax { pointer, .. }
@@ -236,6 +270,11 @@ impl Error {
             Self::Json(_)
             | Self::Filter { .. }
             | Self::Query { .. }
+            | Self::InvalidCursor
+            | Self::ExpiredCursor
+            | Self::InvalidCount
+            | Self::TooMany { .. }
+            | Self::BulkReference { .. }
             | Self::EntityTag
             | Self::Uniqueness { .. }
             | Self::NotFound
@@ -264,6 +303,11 @@ impl Error {
             Self::Mutability { .. } => (400, Some(ScimType::Mutability)),
             Self::Filter { .. } => (400, Some(ScimType::InvalidFilter)),
             Self::TooMuch { .. } => (413, None),
+            Self::InvalidCursor => (400, Some(ScimType::InvalidCursor)),
+            Self::ExpiredCursor => (400, Some(ScimType::ExpiredCursor)),
+            Self::InvalidCount => (400, Some(ScimType::InvalidCount)),
+            Self::TooMany { .. } => (400, Some(ScimType::TooMany)),
+            Self::BulkReference { .. } => (400, Some(ScimType::InvalidValue)),
             Self::EntityTag => (400, None),
             Self::Uniqueness { .. } => (409, Some(ScimType::Uniqueness)),
             Self::NotFound => (404, None),
@@ -298,6 +342,11 @@ impl Error {
             Self::TooMuch { pointer, .. } => format!("{self} at {}", place(pointer)),
             Self::Filter { .. }
             | Self::Query { .. }
+            | Self::InvalidCursor
+            | Self::ExpiredCursor
+            | Self::InvalidCount
+            | Self::TooMany { .. }
+            | Self::BulkReference { .. }
             | Self::EntityTag
             | Self::Uniqueness { .. }
             | Self::NotFound
@@ -346,6 +395,20 @@ impl fmt::Display for Error {
             } => {
                 write!(f, "query parameter {parameter}: {expected}")
             }
+            Self::InvalidCursor => {
+                f.write_str("the cursor belongs to another list: begin again without it")
+            }
+            Self::ExpiredCursor => f.write_str("the cursor has expired: begin again without it"),
+            Self::InvalidCount => write!(
+                f,
+                "with a cursor, count is from 1 to the largest page, which is {PAGE_SIZE_MAX}"
+            ),
+            Self::TooMany { limit } => write!(
+                f,
+                "no index serves this filter or order, and there are more than {limit} resources to look at: \
+                 filter by id, userName, externalId, emails.value, displayName or members with eq"
+            ),
+            Self::BulkReference { reason } => f.write_str(reason),
             Self::EntityTag => f.write_str("precondition header is no list of entity tags"),
             Self::Uniqueness { attribute } => {
                 write!(f, "a resource with this {attribute} exists already")

@@ -13,13 +13,13 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use chancery_json::Value;
+use chancery_json::{Number, Value};
 
 use crate::error::Error;
-use crate::schema::{Attribute, Place, ResourceKind};
+use crate::schema::{Attribute, Catalogue, Place, ResourceKind, ResourceType};
 
 pub use evaluate::ResourceView;
-pub(crate) use evaluate::entry_matches;
+pub(crate) use evaluate::{entry_matches, numeric_order};
 pub(crate) use parse::parse_path;
 pub use probe::Probe;
 
@@ -38,6 +38,8 @@ pub(crate) enum Node {
     Term(Term),
     /// Some entry of a complex attribute satisfies the whole inner filter.
     Entries(Place, Box<Self>),
+    /// What a term about an attribute of other resource types says of one that has no such attribute.
+    Constant(bool),
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +65,10 @@ pub(crate) enum Test {
     Instant {
         operator: Operator,
         nanos: i128,
+    },
+    Number {
+        operator: Operator,
+        wanted: Number,
     },
 }
 
@@ -93,8 +99,18 @@ impl Filter {
     ///
     /// [`Error::Filter`] with the byte offset, for bad syntax, unknown attributes or operators,
     /// values of another type than the attribute's, and filters over a limit.
-    pub fn parse(text: &str, kind: ResourceKind) -> Result<Self, Error> {
-        parse::parse_filter(text, kind).map(|node| Self { node })
+    pub fn parse(text: &str, of: impl Into<ResourceType>) -> Result<Self, Error> {
+        parse::parse_filter(text, of.into(), None).map(|node| Self { node })
+    }
+
+    /// Parses a filter over all resource types, as it applies to one of them: an attribute that only
+    /// others have is without a value here (RFC 7644 section 3.4.2.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`Filter::parse`]; an attribute must belong to some resource type.
+    pub fn parse_among(text: &str, kind: ResourceKind, all: Catalogue) -> Result<Self, Error> {
+        parse::parse_filter(text, all.of(kind), Some(all)).map(|node| Self { node })
     }
 
     /// Whether a resource satisfies the filter.
@@ -130,7 +146,7 @@ pub(crate) fn id_set(node: &Node) -> Option<Vec<&str>> {
             }
             Some(ids)
         }
-        Node::And(_) | Node::Not(_) | Node::Term(_) | Node::Entries(..) => None,
+        Node::And(_) | Node::Not(_) | Node::Term(_) | Node::Entries(..) | Node::Constant(_) => None,
     }
 }
 
@@ -152,7 +168,8 @@ pub(crate) fn seed(node: &Node) -> Option<Vec<(&'static Attribute, Value)>> {
                 | Test::Absent
                 | Test::Text { .. }
                 | Test::Boolean { .. }
-                | Test::Instant { .. } => return None,
+                | Test::Instant { .. }
+                | Test::Number { .. } => return None,
             };
             Some(alloc::vec![(place.attribute, value)])
         }
@@ -163,7 +180,7 @@ pub(crate) fn seed(node: &Node) -> Option<Vec<(&'static Attribute, Value)>> {
             }
             Some(seeds)
         }
-        Node::Or(_) | Node::Not(_) | Node::Entries(..) => None,
+        Node::Or(_) | Node::Not(_) | Node::Entries(..) | Node::Constant(_) => None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::limits::{ID_BYTES_MAX, MEMBERS_PER_OPERATION_MAX};
 use crate::name::FoldedName;
 use crate::normalise::{self, take_member};
-use crate::schema::ResourceKind;
+use crate::schema::{Catalogue, ResourceKind};
 
 pub(crate) const MEMBERS: &str = "members";
 
@@ -83,13 +83,16 @@ impl GroupDocument {
     ///
     /// [`Error::Json`], [`Error::Syntax`], [`Error::Value`], [`Error::Missing`],
     /// [`Error::TooMuch`].
-    pub fn parse_create(body: &[u8]) -> Result<(Self, Vec<MemberRef>), Error> {
+    pub fn parse_create(
+        body: &[u8],
+        catalogue: Catalogue,
+    ) -> Result<(Self, Vec<MemberRef>), Error> {
         let mut object = normalise::body(body)?;
         let members = match take_member(&mut object, MEMBERS)? {
             Some(value) => member_refs(value).map_err(|error| error.within(MEMBERS))?,
             None => Vec::new(),
         };
-        Ok((Self::build(object)?, members))
+        Ok((Self::build(object, catalogue)?, members))
     }
 
     /// Parses the body of a PUT (RFC 7644 section 3.5.1): the new document and the complete new
@@ -98,14 +101,19 @@ impl GroupDocument {
     ///
     /// # Errors
     ///
-    /// As [`GroupDocument::parse_create`].
-    pub fn parse_replace(body: &[u8]) -> Result<(Self, Option<Vec<MemberRef>>), Error> {
+    /// As [`GroupDocument::parse_create`], and [`Error::Mutability`].
+    pub fn parse_replace(
+        body: &[u8],
+        current: &Self,
+        catalogue: Catalogue,
+    ) -> Result<(Self, Option<Vec<MemberRef>>), Error> {
         let mut object = normalise::body(body)?;
         let members = match take_member(&mut object, MEMBERS)? {
             Some(value) => Some(member_refs(value).map_err(|error| error.within(MEMBERS))?),
             None => None,
         };
-        Ok((Self::build(object)?, members))
+        let document = Self::build(object, catalogue)?.after(current, catalogue)?;
+        Ok((document, members))
     }
 
     /// Reads what [`GroupDocument::to_canonical`] wrote.
@@ -147,10 +155,18 @@ impl GroupDocument {
     }
 
     /// Makes a document of a raw or edited object; every path that writes ends here.
-    pub(crate) fn build(object: Object) -> Result<Self, Error> {
-        let object = normalise::resource(ResourceKind::Group.definition(), object)?;
+    pub(crate) fn build(object: Object, catalogue: Catalogue) -> Result<Self, Error> {
+        let definition = catalogue.of(ResourceKind::Group).definition();
+        let object = normalise::resource(definition, object)?;
         let keys = keys(&object)?;
         Ok(Self { object, keys })
+    }
+
+    /// The same document, if it may follow another one.
+    pub(crate) fn after(self, before: &Self, catalogue: Catalogue) -> Result<Self, Error> {
+        let definition = catalogue.of(ResourceKind::Group).definition();
+        normalise::check_immutable(definition, &before.object, &self.object)?;
+        Ok(self)
     }
 }
 

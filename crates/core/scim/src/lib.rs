@@ -15,14 +15,17 @@
 //! domains against a delegation: it tells the identifiers to check.
 //!
 //! ```
-//! use chancery_scim::{Error, PatchRequest, UserDocument};
+//! use chancery_scim::{Catalogue, Error, PatchRequest, UserDocument};
 //!
 //! fn suspend(stored: &[u8], body: &[u8]) -> Result<Vec<u8>, Error> {
 //!     let current = UserDocument::from_canonical(stored)?;
-//!     let (next, _changed) = PatchRequest::parse(body)?.apply_user(&current)?;
+//!     let (next, _changed) = PatchRequest::parse(body)?.apply_user(&current, Catalogue::STANDARD)?;
 //!     Ok(next.to_canonical())
 //! }
-//! let user = UserDocument::parse_create(br#"{"userName":"ada@demo.example"}"#)?;
+//! let user = UserDocument::parse_create(
+//!     br#"{"userName":"ada@demo.example"}"#,
+//!     Catalogue::STANDARD,
+//! )?;
 //! let body = br#"{"Operations":[{"op":"Replace","path":"active","value":"False"}]}"#;
 //! let next = UserDocument::from_canonical(&suspend(&user.to_canonical(), body)?)?;
 //! assert!(!next.keys().active);
@@ -42,6 +45,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod bulk;
 pub mod discovery;
 mod error;
 mod etag;
@@ -59,6 +63,7 @@ mod schema;
 mod sort;
 mod user;
 
+pub use crate::bulk::{BulkMethod, BulkOperation, BulkRequest, BulkTask};
 pub use crate::error::{Error, ScimError, ScimType};
 pub use crate::etag::{EntityTags, weak_etag};
 pub use crate::filter::{Filter, Probe, ResourceView};
@@ -66,10 +71,10 @@ pub use crate::group::{GroupChanges, GroupDocument, GroupKeys, MemberChange, Mem
 pub use crate::name::{FoldedName, Identifier, NameFault, canonical_domain};
 pub use crate::patch::PatchRequest;
 pub use crate::projection::Projection;
-pub use crate::query::{ListQuery, refuse_discovery_filter};
+pub use crate::query::{Kinds, ListQuery, Page, Selection, refuse_discovery_filter};
 pub use crate::render::{
-    GroupRef, MemberView, Meta, location, render_group, render_list, render_user,
+    GroupRef, MemberView, Meta, Position, location, render_group, render_list, render_user,
 };
-pub use crate::schema::{ResourceKind, urn};
+pub use crate::schema::{Catalogue, ResourceKind, ResourceType, SchemaFault, urn};
 pub use crate::sort::{Sort, SortKey};
 pub use crate::user::{Changed, UserDocument, UserKeys};

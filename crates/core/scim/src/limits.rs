@@ -46,6 +46,14 @@ pub const REFERENCE_BYTES_MAX: usize = 65_536;
 pub const PAGE_SIZE_MAX: u64 = 200;
 /// The resources on a page if the caller names no count.
 pub const PAGE_SIZE_DEFAULT: u64 = 100;
+/// How long a cursor leads on, in seconds: advertised as `pagination.cursorTimeout`.
+pub const CURSOR_LIFE_S: u64 = 3600;
+/// The longest cursor that is looked at, in bytes.
+pub const CURSOR_BYTES_MAX: usize = 256;
+/// The most operations in one Bulk request: advertised as `bulk.maxOperations`.
+pub const BULK_OPERATIONS_MAX: usize = 1000;
+/// The longest `bulkId`, in bytes.
+pub const BULK_ID_BYTES_MAX: usize = 128;
 /// The longest query string, in bytes.
 pub const QUERY_BYTES_MAX: usize = 16_384;
 /// The most attribute names in one projection.

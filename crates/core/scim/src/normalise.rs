@@ -13,12 +13,15 @@ use alloc::vec::Vec;
 use chancery_json::{Object, Value};
 
 use crate::error::Error;
-use crate::limits::{
-    DOCUMENT_BYTES_MAX, ID_BYTES_MAX, REFERENCE_BYTES_MAX, TEXT_BYTES_MAX, VALUES_MAX,
-};
+use crate::limits::{ID_BYTES_MAX, REFERENCE_BYTES_MAX, TEXT_BYTES_MAX, VALUES_MAX};
 use crate::schema::{
-    Attribute, Kind, Mutability, Resource, ResourceKind, Schema, external_id, find,
+    Attribute, Kind, Mutability, Resource, ResourceType, Schema, external_id, find,
 };
+
+mod checks;
+
+pub(crate) use checks::check_immutable;
+use checks::{check_required, check_size};
 
 /// Attributes in schema order: the position, the member.
 type Sorted = Vec<(usize, String, Value)>;
@@ -74,53 +77,14 @@ pub(crate) fn resource(definition: &'static Resource, input: Object) -> Result<O
     for (urn, object) in extensions {
         document.insert(urn, Value::Object(object));
     }
-    for attribute in definition
-        .core
-        .attributes
-        .iter()
-        .filter(|attribute| attribute.required)
-    {
-        if document.get(attribute.name).is_none() {
-            return Err(Error::Missing {
-                pointer: String::new(),
-            }
-            .within(attribute.name));
+    check_required(definition.core, &document)?;
+    for schema in definition.extensions {
+        if let Some(extension) = document.get(schema.urn).and_then(Value::as_object) {
+            check_required(schema, extension).map_err(|error| error.within(schema.urn))?;
         }
     }
     check_size(&document)?;
     Ok(document)
-}
-
-/// PATCH after PATCH could make a document larger than any body.
-fn check_size(document: &Object) -> Result<(), Error> {
-    let members = document.iter();
-    let bytes: usize = members
-        .map(|(name, value)| name.len().saturating_add(size(value)))
-        .sum();
-    if bytes > DOCUMENT_BYTES_MAX {
-        let (what, limit) = ("bytes in one resource", DOCUMENT_BYTES_MAX);
-        return Err(Error::TooMuch {
-            pointer: String::new(),
-            what,
-            limit,
-        });
-    }
-    Ok(())
-}
-
-/// Bytes of names and strings, and what stands between them. It recurses over a document, whose
-/// depth the schema fixes.
-fn size(value: &Value) -> usize {
-    let inside: usize = match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(object) => object
-            .iter()
-            .map(|(name, value)| name.len().saturating_add(size(value)))
-            .sum(),
-    };
-    inside.saturating_add(8)
 }
 
 fn top_level(definition: &'static Resource, name: &str) -> Option<(usize, &'static Attribute)> {
@@ -240,7 +204,7 @@ pub(crate) fn many(attribute: &'static Attribute, value: Value) -> Result<Vec<Va
     for (index, item) in items.into_iter().enumerate() {
         if let Some(item) =
             one(attribute, item).map_err(|error| error.within(&index.to_string()))?
-            && !kept.contains(&item)
+            && !merged(&mut kept, &item)
         {
             kept.push(item);
         }
@@ -249,6 +213,36 @@ pub(crate) fn many(attribute: &'static Attribute, value: Value) -> Result<Vec<Va
         return Err(Error::value("primary is true for at most one value"));
     }
     Ok(kept)
+}
+
+/// RFC 7643 section 2.4: no two values of one attribute have the same type and value. What a second one
+/// says in addition is kept.
+fn merged(kept: &mut [Value], item: &Value) -> bool {
+    let Value::Object(new) = item else {
+        return kept.contains(item);
+    };
+    for old in kept.iter_mut() {
+        let Value::Object(old) = old else { continue };
+        let same = |name| {
+            let text = |object: &Object| object.get(name).and_then(Value::as_str).map(fold_owned);
+            text(old) == text(new)
+        };
+        let is_named = new.get("value").is_some() && same("value") && same("type");
+        if old != new && !is_named {
+            continue;
+        }
+        for (name, value) in new.iter() {
+            if old.get(name).is_none() || value.as_bool() == Some(true) {
+                old.insert(name, value.clone());
+            }
+        }
+        return true;
+    }
+    false
+}
+
+fn fold_owned(text: &str) -> String {
+    crate::name::fold(text).into_owned()
 }
 
 pub(crate) fn check_count(count: usize) -> Result<(), Error> {
@@ -277,11 +271,17 @@ pub(crate) fn one(attribute: &'static Attribute, value: Value) -> Result<Option<
     match attribute.kind {
         Kind::Boolean => boolean(value),
         Kind::Complex => complex(attribute, value),
-        Kind::Integer => {
-            let integer = value.as_u64().map(Value::from);
-            integer
-                .map(Some)
-                .ok_or_else(|| Error::value("an integer is wanted"))
+        Kind::Integer | Kind::Decimal => {
+            let is_whole = |number: &chancery_json::Number| !number.is_f64();
+            if let Value::Number(number) = &value
+                && (attribute.kind == Kind::Decimal || is_whole(number))
+            {
+                Ok(Some(value))
+            } else if attribute.kind == Kind::Integer {
+                Err(Error::value("an integer is wanted"))
+            } else {
+                Err(Error::value("a number is wanted"))
+            }
         }
         Kind::Text | Kind::Reference | Kind::Binary | Kind::DateTime => {
             let Value::String(text) = value else {
@@ -291,6 +291,9 @@ pub(crate) fn one(attribute: &'static Attribute, value: Value) -> Result<Option<
                 return Ok(None);
             }
             check_text(attribute, &text)?;
+            if attribute.kind == Kind::DateTime && crate::instant::parse(&text).is_none() {
+                return Err(Error::value("a date and time with an offset is wanted"));
+            }
             Ok(Some(Value::String(text)))
         }
     }
@@ -374,15 +377,35 @@ const fn is_base64(byte: u8) -> bool {
 
 /// The canonical value of a top-level attribute, known by its schema name.
 pub(crate) fn top_level_value(
-    kind: ResourceKind,
+    of: ResourceType,
     name: &str,
     value: Value,
 ) -> Result<Option<Value>, Error> {
-    match top_level(kind.definition(), name) {
+    match top_level(of.definition(), name) {
         Some((_, attribute)) => {
             attribute_value(attribute, value).map_err(|error| error.within(name))
         }
         None => Ok(None),
+    }
+}
+
+/// Refuses a message of another kind than is meant for its endpoint (RFC 7644 section 3.5.2 for PATCH); one
+/// without `schemas` is taken for what it is sent as.
+pub(crate) fn check_message(schemas: Option<&Value>, wanted: &'static str) -> Result<(), Error> {
+    let is_wanted = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|text| text.eq_ignore_ascii_case(wanted))
+    };
+    let right = match schemas {
+        None | Some(Value::Null) => true,
+        Some(Value::Array(items)) => items.is_empty() || items.iter().any(is_wanted),
+        Some(other) => is_wanted(other),
+    };
+    if right {
+        Ok(())
+    } else {
+        Err(Error::syntax("name the schema of this message").within("schemas"))
     }
 }
 

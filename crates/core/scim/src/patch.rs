@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::group::{GroupChanges, GroupDocument};
 use crate::limits::OPERATIONS_MAX;
 use crate::normalise::{self, take_member};
-use crate::schema::{ResourceKind, urn};
+use crate::schema::{Catalogue, ResourceKind, ResourceType, urn};
 use crate::user::{Changed, UserDocument};
 use edit::Editor;
 
@@ -52,7 +52,7 @@ impl PatchRequest {
     /// [`Error::Json`], [`Error::Syntax`], [`Error::TooMuch`].
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut object = normalise::body(body)?;
-        check_schemas(take_member(&mut object, "schemas")?.as_ref())?;
+        normalise::check_message(take_member(&mut object, "schemas")?.as_ref(), urn::PATCH_OP)?;
         let list = match take_member(&mut object, OPERATIONS)? {
             Some(Value::Array(items)) if !items.is_empty() => items,
             Some(single @ Value::Object(_)) => alloc::vec![single],
@@ -81,11 +81,23 @@ impl PatchRequest {
     ///
     /// [`Error::Path`], [`Error::NoTarget`], [`Error::Mutability`], [`Error::Value`], and those of
     /// [`UserDocument::parse_create`]: the result is validated like a new document.
-    pub fn apply_user(&self, current: &UserDocument) -> Result<(UserDocument, Changed), Error> {
-        let mut editor = Editor::new(ResourceKind::User, current.object().clone());
+    pub fn apply_user(
+        &self,
+        current: &UserDocument,
+        catalogue: Catalogue,
+    ) -> Result<(UserDocument, Changed), Error> {
+        let user = catalogue.of(ResourceKind::User);
+        let mut editor = Editor::new(user, current.object().clone());
         self.run(&mut editor)?;
         let (object, _) = editor.into_parts();
-        let document = UserDocument::build(object, current.keys().active)?;
+        let build = |object| {
+            UserDocument::build(object, current.keys().active, catalogue)?.after(current, catalogue)
+        };
+        let document = build(object).map_err(|error| {
+            self.blamed(error, (user, current.object()), &|object| {
+                build(object).is_ok()
+            })
+        })?;
         let changed = if document == *current {
             Changed::No
         } else {
@@ -99,11 +111,21 @@ impl PatchRequest {
     /// # Errors
     ///
     /// As [`PatchRequest::apply_user`].
-    pub fn group_changes(&self, current: &GroupDocument) -> Result<GroupChanges, Error> {
-        let mut editor = Editor::new(ResourceKind::Group, current.object().clone());
+    pub fn group_changes(
+        &self,
+        current: &GroupDocument,
+        catalogue: Catalogue,
+    ) -> Result<GroupChanges, Error> {
+        let group = catalogue.of(ResourceKind::Group);
+        let mut editor = Editor::new(group, current.object().clone());
         self.run(&mut editor)?;
         let (object, members) = editor.into_parts();
-        let document = GroupDocument::build(object)?;
+        let build = |object| GroupDocument::build(object, catalogue)?.after(current, catalogue);
+        let document = build(object).map_err(|error| {
+            self.blamed(error, (group, current.object()), &|object| {
+                build(object).is_ok()
+            })
+        })?;
         let document = if document == *current {
             None
         } else {
@@ -112,8 +134,42 @@ impl PatchRequest {
         Ok(GroupChanges { document, members })
     }
 
+    /// The error of a document that all operations together make none, at the operation that spoils it: a
+    /// pointer into the document would point to nothing that was sent.
+    fn blamed(
+        &self,
+        error: Error,
+        (of, before): (ResourceType, &Object),
+        is_sound: &dyn Fn(Object) -> bool,
+    ) -> Error {
+        let sound = |count: usize| {
+            let mut editor = Editor::new(of, before.clone());
+            let run = self.run_first(count, &mut editor);
+            run.is_ok() && is_sound(editor.into_parts().0)
+        };
+        // Of the prefixes of the list the sound ones come first.
+        let (mut low, mut high) = (0, self.operations.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if sound(middle) {
+                low = middle.saturating_add(1);
+            } else {
+                high = middle;
+            }
+        }
+        located(
+            error.without_place(),
+            low.saturating_sub(1),
+            Some(Part::Value),
+        )
+    }
+
     fn run(&self, editor: &mut Editor) -> Result<(), Error> {
-        for (index, operation) in self.operations.iter().enumerate() {
+        self.run_first(self.operations.len(), editor)
+    }
+
+    fn run_first(&self, count: usize, editor: &mut Editor) -> Result<(), Error> {
+        for (index, operation) in self.operations.iter().enumerate().take(count) {
             let Operation { verb, path, value } = operation;
             match path {
                 Some(path) => editor.at_path(*verb, path, value.clone()),
@@ -146,24 +202,6 @@ fn located(error: Error, index: usize, part: Option<Part>) -> Error {
         None => error,
     };
     error.within(&index.to_string()).within(OPERATIONS)
-}
-
-fn check_schemas(schemas: Option<&Value>) -> Result<(), Error> {
-    let is_patch = |value: &Value| {
-        value
-            .as_str()
-            .is_some_and(|text| text.eq_ignore_ascii_case(urn::PATCH_OP))
-    };
-    let right = match schemas {
-        None | Some(Value::Null) => true,
-        Some(Value::Array(items)) => items.is_empty() || items.iter().any(is_patch),
-        Some(other) => is_patch(other),
-    };
-    if right {
-        Ok(())
-    } else {
-        Err(Error::syntax("name the PatchOp schema").within("schemas"))
-    }
 }
 
 impl Operation {

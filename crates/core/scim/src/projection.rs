@@ -6,11 +6,13 @@ use chancery_json::{Object, Value};
 
 use crate::error::Error;
 use crate::limits::PROJECTION_NAMES_MAX;
-use crate::schema::{Attribute, Named, Place, ResourceKind, Returned, Schema, find};
+use crate::normalise::is_stored;
+use crate::schema::{Attribute, Named, Place, Resource, ResourceType, Returned, Schema, find};
 
 /// Which attributes an answer shows. `schemas` and `id` are always shown.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Projection {
+    of: ResourceType,
     only: Option<Vec<Chosen>>,
     except: Vec<Chosen>,
 }
@@ -30,11 +32,15 @@ enum Shown {
 }
 
 impl Projection {
-    /// The default: everything.
-    pub const ALL: Self = Self {
-        only: None,
-        except: Vec::new(),
-    };
+    /// The default: everything that is not returned on request alone, or never.
+    #[must_use]
+    pub fn all(of: impl Into<ResourceType>) -> Self {
+        Self {
+            of: of.into(),
+            only: None,
+            except: Vec::new(),
+        }
+    }
 
     /// Parses the two lists of names; unknown names choose nothing.
     ///
@@ -44,18 +50,40 @@ impl Projection {
     pub fn parse(
         attributes: Option<&str>,
         excluded: Option<&str>,
-        kind: ResourceKind,
+        of: impl Into<ResourceType>,
     ) -> Result<Self, Error> {
+        let of = of.into();
         let attributes = attributes.filter(|names| !names.trim().is_empty());
         Ok(Self {
+            of,
             only: attributes
-                .map(|names| chosen(names, kind, "attributes"))
+                .map(|names| chosen(names, of, "attributes"))
                 .transpose()?,
-            except: chosen(excluded.unwrap_or_default(), kind, "excludedAttributes")?,
+            except: chosen(excluded.unwrap_or_default(), of, "excludedAttributes")?,
         })
     }
 
-    /// Whether everything is shown.
+    pub(crate) const fn definition(&self) -> &'static Resource {
+        self.of.definition()
+    }
+
+    /// Whether a stored document can be shown as it is.
+    pub(crate) fn is_verbatim(&self) -> bool {
+        let hidden = |attribute: &Attribute| {
+            is_stored(attribute)
+                && matches!(attribute.returned, Returned::Never | Returned::Request)
+        };
+        let mut extensions = self.of.definition().extensions.iter();
+        self.is_all()
+            && !extensions.any(|schema| {
+                schema
+                    .attributes
+                    .iter()
+                    .any(|attribute| hidden(attribute) || attribute.subs.iter().any(hidden))
+            })
+    }
+
+    /// Whether the caller made no choice.
     #[must_use]
     pub const fn is_all(&self) -> bool {
         self.only.is_none() && self.except.is_empty()
@@ -65,9 +93,7 @@ impl Projection {
     /// gathered.
     #[must_use]
     pub fn shows(&self, name: &str) -> bool {
-        match find(ResourceKind::User.definition().core.attributes, name)
-            .or_else(|| find(ResourceKind::Group.definition().core.attributes, name))
-        {
+        match find(self.of.definition().core.attributes, name) {
             Some(attribute) => self.shown(None, attribute) != Shown::Nothing,
             None => false,
         }
@@ -77,13 +103,18 @@ impl Projection {
         if attribute.returned == Returned::Always {
             return Shown::Whole;
         }
+        if attribute.returned == Returned::Never {
+            return Shown::Nothing;
+        }
         let whole = |chosen: &Chosen| chosen.covers(extension, attribute, None);
         if self.except.iter().any(whole) {
             return Shown::Nothing;
         }
         let touched = |chosen: &Chosen| chosen.touches(extension, attribute);
-        let cut = self.except.iter().any(touched);
+        let hides = |sub: &Attribute| matches!(sub.returned, Returned::Never | Returned::Request);
+        let cut = self.except.iter().any(touched) || attribute.subs.iter().any(hides);
         match &self.only {
+            None if attribute.returned == Returned::Request => Shown::Nothing,
             None if cut => Shown::Part,
             None => Shown::Whole,
             Some(only) if only.iter().any(whole) && !cut => Shown::Whole,
@@ -100,6 +131,12 @@ impl Projection {
         sub: &str,
     ) -> bool {
         let covers = |chosen: &Chosen| chosen.covers(extension, attribute, Some(sub));
+        let returned = attribute.sub(sub).map(|sub| sub.returned);
+        if returned == Some(Returned::Never)
+            || (returned == Some(Returned::Request) && self.only.is_none())
+        {
+            return false;
+        }
         let listed = self
             .only
             .as_ref()
@@ -184,7 +221,7 @@ fn same(place: Place, extension: Option<&'static Schema>, attribute: &'static At
         && place.attribute.name == attribute.name
 }
 
-fn chosen(names: &str, kind: ResourceKind, parameter: &'static str) -> Result<Vec<Chosen>, Error> {
+fn chosen(names: &str, of: ResourceType, parameter: &'static str) -> Result<Vec<Chosen>, Error> {
     let names = names
         .split(',')
         .map(str::trim)
@@ -197,7 +234,7 @@ fn chosen(names: &str, kind: ResourceKind, parameter: &'static str) -> Result<Ve
                 expected: "list fewer names",
             });
         }
-        match kind.resolve(name) {
+        match of.resolve(name) {
             Some(Named::Extension(schema)) => found.push(Chosen::Extension(schema)),
             Some(Named::Attribute(place)) => found.push(Chosen::Attribute(place)),
             None => {}

@@ -1,32 +1,72 @@
-//! The query of a list request (RFC 7644 section 3.4.2).
+//! The query of a list request (RFC 7644 sections 3.4.2 and 3.4.3, RFC 9865 section 2).
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+
+use chancery_json::{Object, Value};
 
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, QUERY_BYTES_MAX};
+use crate::normalise::{self, take_member};
 use crate::projection::Projection;
-use crate::schema::ResourceKind;
+use crate::schema::{Catalogue, ResourceKind, ResourceType, urn};
 use crate::sort::Sort;
 
 /// A parsed query. Unknown parameters are ignored: Entra ID's feature flag may ride along.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "a record that the engine takes apart"
-)]
+#[non_exhaustive]
 pub struct ListQuery {
+    /// What to select of each resource type that is asked for.
+    pub selections: Vec<Selection>,
+    /// Which page.
+    pub page: Page,
+    /// What a cursor is good for: the filter and order as they were sent.
+    pub binding: String,
+}
+
+/// What of one resource type is wanted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Selection {
+    /// The resource type.
+    pub kind: ResourceKind,
     /// What to select; everything if absent.
     pub filter: Option<Filter>,
-    /// The 1-based index of the first resource wanted.
-    pub start_index: u64,
-    /// How many resources are wanted at most; 0 asks for the total alone.
-    pub count: u64,
     /// What to show of each.
     pub projection: Projection,
     /// The order wanted; ascending age if absent.
     pub sort: Option<Sort>,
+}
+
+/// Which part of a list is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Page {
+    /// By index (RFC 7644 section 3.4.2.4).
+    Index {
+        /// The 1-based index of the first resource.
+        start: u64,
+        /// How many at most; 0 asks for the total alone.
+        count: u64,
+    },
+    /// By cursor (RFC 9865 section 2).
+    Cursor {
+        /// Where to go on; the first page if absent.
+        cursor: Option<String>,
+        /// How many at most.
+        count: u64,
+    },
+}
+
+/// The resource types that a query is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "one or all")]
+pub enum Kinds {
+    /// One.
+    One(ResourceKind),
+    /// All of them: a query at the root (RFC 7644 section 3.4.2.1).
+    All,
 }
 
 /// The parameters as sent, decoded.
@@ -35,6 +75,7 @@ struct Parameters {
     filter: Option<String>,
     start_index: Option<String>,
     count: Option<String>,
+    cursor: Option<String>,
     attributes: Option<String>,
     excluded: Option<String>,
     sort_by: Option<String>,
@@ -46,29 +87,18 @@ impl ListQuery {
     ///
     /// # Errors
     ///
-    /// [`Error::Query`], [`Error::Filter`].
-    pub fn parse(query: &str, kind: ResourceKind) -> Result<Self, Error> {
-        let parameters = Parameters::parse(query)?;
-        let text =
-            |parameter: &Option<String>| parameter.clone().filter(|value| !value.trim().is_empty());
-        let filter = text(&parameters.filter);
-        Ok(Self {
-            filter: filter
-                .map(|filter| Filter::parse(&filter, kind))
-                .transpose()?,
-            start_index: number("startIndex", text(&parameters.start_index))?
-                .unwrap_or(1)
-                .max(1),
-            count: number("count", text(&parameters.count))?
-                .unwrap_or(PAGE_SIZE_DEFAULT)
-                .min(PAGE_SIZE_MAX),
-            projection: parameters.projection(kind)?,
-            sort: Sort::parse(
-                text(&parameters.sort_by).as_deref(),
-                text(&parameters.sort_order).as_deref(),
-                kind,
-            )?,
-        })
+    /// [`Error::Query`], [`Error::Filter`], [`Error::InvalidCount`].
+    pub fn parse(query: &str, kinds: Kinds, catalogue: Catalogue) -> Result<Self, Error> {
+        Parameters::parse(query)?.query(kinds, catalogue)
+    }
+
+    /// Parses the body of a search (RFC 7644 section 3.4.3).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Json`], [`Error::Syntax`], [`Error::Value`], and those of [`ListQuery::parse`].
+    pub fn parse_search(body: &[u8], kinds: Kinds, catalogue: Catalogue) -> Result<Self, Error> {
+        Parameters::of_search(normalise::body(body)?)?.query(kinds, catalogue)
     }
 
     /// Parses the projection alone: for requests about one resource (RFC 7644 section 3.9).
@@ -76,8 +106,8 @@ impl ListQuery {
     /// # Errors
     ///
     /// [`Error::Query`].
-    pub fn parse_projection(query: &str, kind: ResourceKind) -> Result<Projection, Error> {
-        Parameters::parse(query)?.projection(kind)
+    pub fn parse_projection(query: &str, of: impl Into<ResourceType>) -> Result<Projection, Error> {
+        Parameters::parse(query)?.projection(of.into())
     }
 }
 
@@ -123,11 +153,28 @@ impl Parameters {
         Ok(found)
     }
 
+    fn of_search(mut body: Object) -> Result<Self, Error> {
+        normalise::check_message(
+            take_member(&mut body, "schemas")?.as_ref(),
+            urn::SEARCH_REQUEST,
+        )?;
+        normalise::check_spellings(&body)?;
+        let mut found = Self::default();
+        for (name, value) in body {
+            let Some((_, slot)) = found.slot(&name) else {
+                continue;
+            };
+            *slot = search_member(value).map_err(|error| error.within(&name))?;
+        }
+        Ok(found)
+    }
+
     fn slot(&mut self, name: &str) -> Option<(&'static str, &mut Option<String>)> {
         Some(match name {
             _ if name.eq_ignore_ascii_case("filter") => ("filter", &mut self.filter),
             _ if name.eq_ignore_ascii_case("startIndex") => ("startIndex", &mut self.start_index),
             _ if name.eq_ignore_ascii_case("count") => ("count", &mut self.count),
+            _ if name.eq_ignore_ascii_case("cursor") => ("cursor", &mut self.cursor),
             _ if name.eq_ignore_ascii_case("attributes") => ("attributes", &mut self.attributes),
             _ if name.eq_ignore_ascii_case("excludedAttributes") => {
                 ("excludedAttributes", &mut self.excluded)
@@ -138,8 +185,112 @@ impl Parameters {
         })
     }
 
-    fn projection(&self, kind: ResourceKind) -> Result<Projection, Error> {
-        Projection::parse(self.attributes.as_deref(), self.excluded.as_deref(), kind)
+    fn query(&self, kinds: Kinds, catalogue: Catalogue) -> Result<ListQuery, Error> {
+        let kinds: Vec<ResourceKind> = match kinds {
+            Kinds::One(kind) => alloc::vec![kind],
+            Kinds::All => ResourceKind::ALL.to_vec(),
+        };
+        let page = self.page()?;
+        let alone = kinds.len() == 1;
+        let selections = kinds
+            .iter()
+            .map(|kind| self.selection(*kind, catalogue, alone));
+        let text = |parameter: &Option<String>| parameter.clone().unwrap_or_default();
+        let binding = [
+            text(&self.filter),
+            text(&self.sort_by),
+            text(&self.sort_order),
+        ];
+        Ok(ListQuery {
+            selections: selections.collect::<Result<_, _>>()?,
+            page,
+            // No parameter holds a control character that would not be a fault in it.
+            binding: binding.join("\u{0}"),
+        })
+    }
+
+    fn selection(
+        &self,
+        kind: ResourceKind,
+        catalogue: Catalogue,
+        alone: bool,
+    ) -> Result<Selection, Error> {
+        let text =
+            |parameter: &Option<String>| parameter.clone().filter(|value| !value.trim().is_empty());
+        let of = catalogue.of(kind);
+        let parse = |filter: String| {
+            if alone {
+                Filter::parse(&filter, of)
+            } else {
+                Filter::parse_among(&filter, kind, catalogue)
+            }
+        };
+        let others = if alone { None } else { Some(catalogue) };
+        Ok(Selection {
+            kind,
+            filter: text(&self.filter).map(parse).transpose()?,
+            projection: self.projection(of)?,
+            sort: Sort::parse(
+                text(&self.sort_by).as_deref(),
+                text(&self.sort_order).as_deref(),
+                of,
+                others,
+            )?,
+        })
+    }
+
+    fn page(&self) -> Result<Page, Error> {
+        let text =
+            |parameter: &Option<String>| parameter.clone().filter(|value| !value.trim().is_empty());
+        let start = number("startIndex", text(&self.start_index))?;
+        let Some(cursor) = &self.cursor else {
+            return Ok(Page::Index {
+                start: start.unwrap_or(1).max(1),
+                count: number("count", text(&self.count))?
+                    .unwrap_or(PAGE_SIZE_DEFAULT)
+                    .min(PAGE_SIZE_MAX),
+            });
+        };
+        if start.is_some_and(|start| start > 1) {
+            return Err(Error::Query {
+                parameter: "startIndex",
+                expected: "send either startIndex or cursor",
+            });
+        }
+        let count = number("count", text(&self.count)).map_err(|_query| Error::InvalidCount)?;
+        match count.unwrap_or(PAGE_SIZE_DEFAULT) {
+            0 => Err(Error::InvalidCount),
+            count => Ok(Page::Cursor {
+                cursor: Some(cursor.clone()).filter(|cursor| !cursor.is_empty()),
+                count: count.min(PAGE_SIZE_MAX),
+            }),
+        }
+    }
+
+    fn projection(&self, of: ResourceType) -> Result<Projection, Error> {
+        Projection::parse(self.attributes.as_deref(), self.excluded.as_deref(), of)
+    }
+}
+
+/// A member of a search as the query parameter of the same name would have it.
+fn search_member(value: Value) -> Result<Option<String>, Error> {
+    let text = |value: Value| match value {
+        Value::String(text) => Ok(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Err(Error::value("a list of strings is wanted"))
+        }
+    };
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        Value::Array(items) => {
+            let names: Vec<String> = items.into_iter().map(text).collect::<Result<_, _>>()?;
+            Ok(Some(names.join(",")))
+        }
+        Value::Bool(_) | Value::Object(_) => Err(Error::value(
+            "a string, a number or a list of strings is wanted",
+        )),
     }
 }
 

@@ -48,7 +48,7 @@ pub struct MemberView<'a> {
     pub value: &'a str,
     /// Its resource type.
     pub kind: ResourceKind,
-    /// Its displayName or userName, if it is to be shown.
+    /// Its displayName, if it has one.
     pub display: Option<&'a str>,
     /// Its absolute URI.
     pub reference: &'a str,
@@ -65,7 +65,7 @@ pub fn render_user(
     groups: &[GroupRef<'_>],
     projection: &Projection,
 ) -> Result<Vec<u8>, Error> {
-    let definition = ResourceKind::User.definition();
+    let definition = projection.definition();
     let mut out = start(definition, canonical, meta, projection)?;
     if !groups.is_empty() && projection.shows("groups") {
         let entries = groups.iter().map(|group| {
@@ -93,14 +93,14 @@ pub fn render_group<'m>(
     members: impl Iterator<Item = MemberView<'m>>,
     projection: &Projection,
 ) -> Result<Vec<u8>, Error> {
-    let definition = ResourceKind::Group.definition();
+    let definition = projection.definition();
     let mut out = start(definition, canonical, meta, projection)?;
     if projection.shows("members") {
         let entries = members.map(|member| {
             [
                 ("value", member.value),
                 ("$ref", member.reference),
-                ("type", member.kind.definition().name),
+                ("type", member.kind.name()),
                 ("display", member.display.unwrap_or_default()),
             ]
         });
@@ -109,9 +109,24 @@ pub fn render_group<'m>(
     Ok(finish(out))
 }
 
+/// Where a page stands in its list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Position {
+    /// The 1-based index of its first resource (RFC 7644 section 3.4.2.4).
+    Index(u64),
+    /// Between these cursors (RFC 9865 section 2).
+    Cursor {
+        /// Leads to the page before; none on the first.
+        previous: Option<String>,
+        /// Leads to the page after; none on the last.
+        next: Option<String>,
+    },
+}
+
 /// A ListResponse (RFC 7644 section 3.4.2) of rendered resources.
 #[must_use]
-pub fn render_list(total: u64, start_index: u64, resources: &[Vec<u8>]) -> Vec<u8> {
+pub fn render_list(total: u64, position: &Position, resources: &[Vec<u8>]) -> Vec<u8> {
     let body: usize = resources
         .iter()
         .map(|resource| resource.len().saturating_add(1))
@@ -121,8 +136,19 @@ pub fn render_list(total: u64, start_index: u64, resources: &[Vec<u8>]) -> Vec<u
     write_string(&mut out, urn::LIST_RESPONSE);
     out.extend_from_slice(b"],\"totalResults\":");
     write_u64(&mut out, total);
-    out.extend_from_slice(b",\"startIndex\":");
-    write_u64(&mut out, start_index);
+    match position {
+        Position::Index(start_index) => {
+            out.extend_from_slice(b",\"startIndex\":");
+            write_u64(&mut out, *start_index);
+        }
+        Position::Cursor { previous, next } => {
+            for (name, cursor) in [("previousCursor", previous), ("nextCursor", next)] {
+                if let Some(cursor) = cursor {
+                    member(&mut out, name, cursor);
+                }
+            }
+        }
+    }
     out.extend_from_slice(b",\"itemsPerPage\":");
     write_u64(&mut out, u64::try_from(resources.len()).unwrap_or(u64::MAX));
     out.extend_from_slice(b",\"Resources\":[");
@@ -144,7 +170,7 @@ fn start(
     projection: &Projection,
 ) -> Result<Vec<u8>, Error> {
     let mut out = Vec::with_capacity(canonical.len().saturating_add(512));
-    if projection.is_all() {
+    if projection.is_verbatim() {
         let inner = canonical
             .strip_prefix(b"{")
             .and_then(|rest| rest.strip_suffix(b"}"));
@@ -306,7 +332,7 @@ fn relation<'e, const N: usize>(
 /// The URI of a resource under the SCIM base.
 #[must_use]
 pub fn location(base: &str, kind: ResourceKind, id: &str) -> String {
-    alloc::format!("{base}{}/{id}", kind.definition().endpoint)
+    alloc::format!("{base}{}/{id}", kind.endpoint())
 }
 
 #[cfg(test)]

@@ -2,9 +2,14 @@
 //!
 //! <https://www.rfc-editor.org/rfc/rfc7643>
 
+mod catalogue;
+mod file;
 mod group;
 pub(crate) mod service;
 mod user;
+
+pub use catalogue::{Catalogue, ResourceType};
+pub use file::SchemaFault;
 
 /// Schema and message URNs.
 pub mod urn {
@@ -25,6 +30,12 @@ pub mod urn {
     pub const LIST_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
     /// RFC 7644 section 3.5.2.
     pub const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+    /// RFC 7644 section 3.4.3.
+    pub const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
+    /// RFC 7644 section 3.7.
+    pub const BULK_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+    /// RFC 7644 section 3.7.
+    pub const BULK_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
     /// RFC 7644 section 3.12.
     pub const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 }
@@ -48,6 +59,7 @@ pub(crate) enum Kind {
     Text,
     Boolean,
     Integer,
+    Decimal,
     DateTime,
     Binary,
     Reference,
@@ -69,6 +81,7 @@ pub(crate) enum Returned {
     Always,
     Never,
     Default,
+    Request,
 }
 
 /// How values are compared, beyond "caseExact".
@@ -244,40 +257,7 @@ impl Place {
     }
 }
 
-impl ResourceKind {
-    pub(crate) const fn definition(self) -> &'static Resource {
-        match self {
-            Self::User => &user::RESOURCE,
-            Self::Group => &group::RESOURCE,
-        }
-    }
-
-    /// Resolves `attr`, `attr.sub`, `URN:attr`, `URN:attr.sub` or the URN of an extension.
-    /// Attributes of an extension are found without the URN too, because Entra ID sends `manager`.
-    pub(crate) fn resolve(self, name: &str) -> Option<Named> {
-        let definition = self.definition();
-        if let Some(rest) = after_urn(name, definition.core.urn) {
-            return place(None, definition.core.attributes, rest).map(Named::Attribute);
-        }
-        for extension in definition.extensions {
-            if name.eq_ignore_ascii_case(extension.urn) {
-                return Some(Named::Extension(extension));
-            }
-            if let Some(rest) = after_urn(name, extension.urn) {
-                return place(Some(extension), extension.attributes, rest).map(Named::Attribute);
-            }
-        }
-        place(None, definition.core.attributes, name)
-            .or_else(|| place(None, &COMMON, name))
-            .or_else(|| {
-                let mut extensions = definition.extensions.iter();
-                extensions.find_map(|schema| place(Some(schema), schema.attributes, name))
-            })
-            .map(Named::Attribute)
-    }
-}
-
-fn place(
+pub(crate) fn place(
     extension: Option<&'static Schema>,
     attributes: &'static [Attribute],
     name: &str,
@@ -298,7 +278,7 @@ fn place(
 }
 
 /// What follows `urn:` and a colon, if `name` starts with this URN in any case.
-fn after_urn<'n>(name: &'n str, urn: &str) -> Option<&'n str> {
+pub(crate) fn after_urn<'n>(name: &'n str, urn: &str) -> Option<&'n str> {
     let (head, tail) = name.split_at_checked(urn.len())?;
     if head.eq_ignore_ascii_case(urn) {
         tail.strip_prefix(':')
@@ -309,6 +289,11 @@ fn after_urn<'n>(name: &'n str, urn: &str) -> Option<&'n str> {
 
 /// The attribute of this name; case does not matter (RFC 7643 section 2.1).
 pub(crate) fn find(attributes: &'static [Attribute], name: &str) -> Option<&'static Attribute> {
+    find_in(attributes, name)
+}
+
+/// The same among attributes of any lifetime.
+pub(crate) fn find_in<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
     attributes
         .iter()
         .find(|attribute| attribute.name.eq_ignore_ascii_case(name))

@@ -3,39 +3,55 @@
 use alloc::string::{String, ToString};
 use core::cmp::Ordering;
 
-use chancery_json::Value;
+use chancery_json::{Number, Value};
 
 use crate::error::Error;
-use crate::filter::ResourceView;
+use crate::filter::{ResourceView, numeric_order};
+use crate::instant::{self, nanos_of_ms};
 use crate::name::{FoldedName, fold};
 use crate::normalise::is_primary;
-use crate::schema::{Comparison, Kind, Named, Place, ResourceKind};
+use crate::schema::{Catalogue, Comparison, Kind, Named, Place, ResourceType};
 
 /// An order of resources by one attribute. Without a value a resource comes last ascending, first
 /// descending.
 #[derive(Clone, Debug)]
 pub struct Sort {
-    place: Place,
+    /// None of this resource type's: then every resource is without a value.
+    place: Option<Place>,
     descending: bool,
 }
 
 /// What [`Sort::compare`] compares; taken from each resource once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SortKey(Option<String>);
+#[derive(Clone, Debug, PartialEq)]
+pub struct SortKey(Option<Key>);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Key {
+    Text(String),
+    Number(Number),
+    Instant(i128),
+}
 
 impl Sort {
     pub(crate) fn parse(
         by: Option<&str>,
         order: Option<&str>,
-        kind: ResourceKind,
+        of: ResourceType,
+        all: Option<Catalogue>,
     ) -> Result<Option<Self>, Error> {
         let Some(by) = by else { return Ok(None) };
         let wrong = || Error::Query {
             parameter: "sortBy",
             expected: "name a sortable attribute",
         };
-        let Some(Named::Attribute(place)) = kind.resolve(by.trim()) else {
-            return Err(wrong());
+        let attribute = |of: ResourceType| match of.resolve(by.trim()) {
+            Some(Named::Attribute(place)) => Some(place),
+            Some(Named::Extension(_)) | None => None,
+        };
+        let mut others = all.into_iter().flat_map(Catalogue::all);
+        let (place, is_ours) = match attribute(of) {
+            Some(place) => (place, true),
+            None => (others.find_map(attribute).ok_or_else(wrong)?, false),
         };
         let place = match place.innermost() {
             complex if complex.kind == Kind::Complex => Place {
@@ -59,32 +75,36 @@ impl Sort {
                 });
             }
         };
-        Ok(Some(Self { place, descending }))
+        Ok(Some(Self {
+            place: is_ours.then_some(place),
+            descending,
+        }))
     }
 
     /// The key of a resource: the primary value of a multi-valued attribute, else its first.
     #[must_use]
     pub fn key(&self, view: &ResourceView<'_>) -> SortKey {
-        let name = self.place.attribute.name;
+        let Some(place) = self.place else {
+            return SortKey(None);
+        };
         SortKey(
             match (
-                self.place.extension,
-                name,
-                self.place.sub.map(|sub| sub.name),
+                place.extension,
+                place.attribute.name,
+                place.sub.map(|sub| sub.name),
             ) {
-                (None, "id", _) => Some(view.id.to_string()),
-                // Zero padding makes numbers compare as texts.
-                (None, "meta", Some("created")) => Some(alloc::format!("{:020}", view.created_ms)),
+                (None, "id", _) => Some(Key::Text(view.id.to_string())),
+                (None, "meta", Some("created")) => Some(Key::Instant(nanos_of_ms(view.created_ms))),
                 (None, "meta", Some("lastModified")) => {
-                    Some(alloc::format!("{:020}", view.last_modified_ms))
+                    Some(Key::Instant(nanos_of_ms(view.last_modified_ms)))
                 }
-                _ => self.stored(view),
+                _ => Self::stored(place, view),
             },
         )
     }
 
-    fn stored(&self, view: &ResourceView<'_>) -> Option<String> {
-        let value = view.container(self.place)?.get(self.place.attribute.name)?;
+    fn stored(place: Place, view: &ResourceView<'_>) -> Option<Key> {
+        let value = view.container(place)?.get(place.attribute.name)?;
         let value = match value.as_array() {
             Some(items) => items
                 .iter()
@@ -92,16 +112,21 @@ impl Sort {
                 .or_else(|| items.first())?,
             None => value,
         };
-        let value = match self.place.sub {
+        let value = match place.sub {
             Some(sub) => value.as_object()?.get(sub.name)?,
             None => value,
         };
-        match (value, self.place.innermost().comparison) {
-            (Value::Bool(value), _) => Some(value.to_string()),
-            (Value::String(text), Comparison::Exact) => Some(text.clone()),
-            (Value::String(text), Comparison::Folded) => Some(fold(text).into_owned()),
+        let attribute = place.innermost();
+        match (value, attribute.comparison) {
+            (Value::Number(number), _) => Some(Key::Number(number.clone())),
+            (Value::String(text), _) if attribute.kind == Kind::DateTime => {
+                instant::parse(text).map(Key::Instant)
+            }
+            (Value::Bool(value), _) => Some(Key::Text(value.to_string())),
+            (Value::String(text), Comparison::Exact) => Some(Key::Text(text.clone())),
+            (Value::String(text), Comparison::Folded) => Some(Key::Text(fold(text).into_owned())),
             (Value::String(text), Comparison::Identifier) => {
-                Some(FoldedName::lookup(text).into_string())
+                Some(Key::Text(FoldedName::lookup(text).into_string()))
             }
             _ => None,
         }
@@ -111,7 +136,7 @@ impl Sort {
     #[must_use]
     pub fn compare(&self, left: &SortKey, right: &SortKey) -> Ordering {
         let ascending = match (&left.0, &right.0) {
-            (Some(left), Some(right)) => left.cmp(right),
+            (Some(left), Some(right)) => left.order(right),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (None, None) => Ordering::Equal,
@@ -120,6 +145,18 @@ impl Sort {
             ascending.reverse()
         } else {
             ascending
+        }
+    }
+}
+
+impl Key {
+    /// Values of one attribute are of one type; of two types none comes first.
+    fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Text(left), Self::Text(right)) => left.cmp(right),
+            (Self::Number(left), Self::Number(right)) => numeric_order(left, right),
+            (Self::Instant(left), Self::Instant(right)) => left.cmp(right),
+            _ => Ordering::Equal,
         }
     }
 }

@@ -8,7 +8,7 @@ use chancery_json::{Object, Value};
 use crate::error::Error;
 use crate::name::{FoldedName, Identifier};
 use crate::normalise;
-use crate::schema::ResourceKind;
+use crate::schema::{Catalogue, ResourceKind};
 
 const ACTIVE: &str = "active";
 
@@ -35,6 +35,8 @@ pub struct UserKeys {
     pub emails: Vec<FoldedName>,
     /// The folded displayName.
     pub display_name: Option<FoldedName>,
+    /// The displayName as it was written.
+    pub display: Option<String>,
     /// Whether the account may be used.
     pub active: bool,
 }
@@ -57,8 +59,8 @@ impl UserDocument {
     ///
     /// [`Error::Json`], [`Error::Syntax`], [`Error::Value`], [`Error::Missing`], [`Error::Name`],
     /// [`Error::TooMuch`].
-    pub fn parse_create(body: &[u8]) -> Result<Self, Error> {
-        Self::build(normalise::body(body)?, true)
+    pub fn parse_create(body: &[u8], catalogue: Catalogue) -> Result<Self, Error> {
+        Self::build(normalise::body(body)?, true, catalogue)
     }
 
     /// Parses the body of a PUT (RFC 7644 section 3.5.1). An absent `active` keeps its value: a
@@ -66,9 +68,10 @@ impl UserDocument {
     ///
     /// # Errors
     ///
-    /// As [`UserDocument::parse_create`].
-    pub fn parse_replace(body: &[u8], current: &Self) -> Result<Self, Error> {
-        Self::build(normalise::body(body)?, current.keys.active)
+    /// As [`UserDocument::parse_create`], and [`Error::Mutability`].
+    pub fn parse_replace(body: &[u8], current: &Self, catalogue: Catalogue) -> Result<Self, Error> {
+        Self::build(normalise::body(body)?, current.keys.active, catalogue)?
+            .after(current, catalogue)
     }
 
     /// Reads what [`UserDocument::to_canonical`] wrote.
@@ -137,16 +140,28 @@ impl UserDocument {
     }
 
     /// Makes a document of a raw or edited object; every path that writes ends here.
-    pub(crate) fn build(object: Object, active_if_absent: bool) -> Result<Self, Error> {
+    pub(crate) fn build(
+        object: Object,
+        active_if_absent: bool,
+        catalogue: Catalogue,
+    ) -> Result<Self, Error> {
+        let user = catalogue.of(ResourceKind::User);
         let mut object = object;
         let active = match normalise::take_member(&mut object, ACTIVE)? {
-            Some(value) => normalise::top_level_value(ResourceKind::User, ACTIVE, value)?,
+            Some(value) => normalise::top_level_value(user, ACTIVE, value)?,
             None => None,
         };
         object.insert(ACTIVE, active.unwrap_or(Value::Bool(active_if_absent)));
-        let object = normalise::resource(ResourceKind::User.definition(), object)?;
+        let object = normalise::resource(user.definition(), object)?;
         let keys = keys(&object)?;
         Ok(Self { object, keys })
+    }
+
+    /// The same document, if it may follow another one.
+    pub(crate) fn after(self, before: &Self, catalogue: Catalogue) -> Result<Self, Error> {
+        let definition = catalogue.of(ResourceKind::User).definition();
+        normalise::check_immutable(definition, &before.object, &self.object)?;
+        Ok(self)
     }
 }
 
@@ -183,6 +198,7 @@ fn keys(object: &Object) -> Result<UserKeys, Error> {
         external_id: text("externalId").map(String::from),
         emails,
         display_name: text("displayName").map(FoldedName::text),
+        display: text("displayName").map(String::from),
         active: active.ok_or_else(|| missing("active"))?,
     })
 }

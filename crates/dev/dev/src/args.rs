@@ -73,6 +73,12 @@ pub struct UpArgs {
     /// Let every address into every tenant, for public conformance suites; settled the first time
     #[arg(long)]
     pub dangerous_any_domain: bool,
+    /// A schema (RFC 7643 section 7) that extends users; repeat for more; settled the first time
+    #[arg(long = "user-schema", value_name = "FILE")]
+    pub user_schemas: Vec<PathBuf>,
+    /// A schema that extends groups; repeat for more; settled the first time
+    #[arg(long = "group-schema", value_name = "FILE")]
+    pub group_schemas: Vec<PathBuf>,
     /// Make no tenant
     #[arg(long)]
     pub no_demo_tenant: bool,

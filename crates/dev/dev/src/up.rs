@@ -9,6 +9,7 @@ mod lock;
 mod programs;
 mod publication;
 mod release;
+mod schemas;
 mod service;
 mod supervisor;
 mod tenant;

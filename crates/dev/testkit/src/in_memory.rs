@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use chancery_engine::{Act, Answer, View};
+use chancery_scim::Catalogue;
 use chancery_scim_service::{ActFailure, Caller, Directory, Request};
 use chancery_sealing::{EntropyError, Key};
 use http::{HeaderMap, Method};
@@ -19,6 +20,8 @@ pub struct InMemory {
     world: RefCell<World>,
     seeded: RefCell<Seeded>,
     keysets: Cell<u64>,
+    cursor_key: Key,
+    catalogue: Catalogue,
 }
 
 /// A request as a test sends it.
@@ -42,7 +45,10 @@ impl InMemory {
     #[must_use]
     pub fn new(mut world: World) -> Self {
         let seeded = Seeded::new(u64::from_be_bytes(first_bytes(world.seeded.key().expose())));
+        let cursor_key = world.seeded.key();
         Self {
+            cursor_key,
+            catalogue: Catalogue::STANDARD,
             world: RefCell::new(world),
             seeded: RefCell::new(seeded),
             keysets: Cell::new(0),
@@ -118,6 +124,14 @@ impl Directory for InMemory {
 
     fn at_length<T>(&self, work: impl FnOnce() -> T) -> T {
         work()
+    }
+
+    fn catalogue(&self) -> Catalogue {
+        self.catalogue
+    }
+
+    fn cursor_key(&self) -> &Key {
+        &self.cursor_key
     }
 
     fn note_keyset(&self) {

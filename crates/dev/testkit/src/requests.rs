@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding as _};
 use chancery_engine::{Act, Answer, NewGroup, NewUser, Refusal, ResourceId, TenantAct, Update};
 use chancery_keyset::{Keyset, KeysetSeed};
-use chancery_scim::{GroupDocument, PatchRequest, UserDocument};
+use chancery_scim::{Catalogue, GroupDocument, PatchRequest, UserDocument};
 
 use crate::world::{World, panic_on};
 
@@ -13,7 +13,7 @@ impl World {
     /// # Errors
     /// What the SCIM engine or the preparation refuses.
     pub fn user(&mut self, body: &str) -> Result<Act, Refusal> {
-        let document = UserDocument::parse_create(body.as_bytes())?;
+        let document = UserDocument::parse_create(body.as_bytes(), Catalogue::STANDARD)?;
         let fresh = self.seeded.key();
         let tenant = self.view.tenant(&self.tenant).expect("tenant");
         let new = NewUser::prepare(&tenant.secrets, document, self.now_ms, &fresh)?;
@@ -81,7 +81,8 @@ impl World {
     /// # Errors
     /// The refusal.
     pub fn create_group(&mut self, body: &str) -> Result<ResourceId, Refusal> {
-        let (document, members) = GroupDocument::parse_create(body.as_bytes())?;
+        let (document, members) =
+            GroupDocument::parse_create(body.as_bytes(), Catalogue::STANDARD)?;
         let fresh = self.seeded.key();
         let new = NewGroup::prepare(document, members, &fresh)?;
         match self.act(self.by_token(TenantAct::CreateGroup(new)))? {

@@ -15,6 +15,7 @@ use chancery_engine::{
     View, root_origin,
 };
 use chancery_keyset::{Keyset, KeysetSeed};
+use chancery_scim::Catalogue;
 use chancery_sealing::Key;
 use sha2::{Digest as _, Sha256};
 
@@ -462,6 +463,7 @@ fn settings(operator: &SigningKey, root: &RootKey) -> Settings {
         admission_keys: vec![operator.public_key()],
         token_key: root.token_key(),
         dangerous_any_domain: false,
+        catalogue: Catalogue::STANDARD,
     }
 }
 

@@ -20,6 +20,7 @@ use crate::journal::StreamBytes;
 use crate::prepare::{NewGroup, NewUser};
 use crate::proof::{InnerProof, ProofWanted};
 use crate::resource::{Credential, Group, User};
+use crate::secret::Secret;
 
 /// An act and who waits for its outcome.
 #[derive(Debug)]
@@ -265,16 +266,6 @@ pub struct AuditPage {
     pub length: u64,
 }
 
-/// Text that must not be printed.
-#[derive(Clone)]
-pub struct Secret(pub zeroize::Zeroizing<String>);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret(redacted)")
-    }
-}
-
 /// Why an act was refused. The shell maps each to one answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -327,6 +318,11 @@ pub enum Refusal {
     Scim(chancery_scim::Error),
     /// A member of a group is no user of the tenant.
     UnknownMember {
+        /// The value as sent.
+        value: String,
+    },
+    /// A member of a group is a group itself.
+    GroupMember {
         /// The value as sent.
         value: String,
     },
@@ -435,6 +431,7 @@ impl fmt::Display for Refusal {
             Self::Value { member, allowed } => write!(formatter, "{member} must be {allowed}"),
             Self::Scim(error) => write!(formatter, "{}", error.to_scim().detail),
             Self::UnknownMember { .. } => formatter.write_str("a member is no user of this tenant"),
+            Self::GroupMember { .. } => formatter.write_str("a group is no member of a group"),
             Self::TooLarge { what, limit } => {
                 write!(
                     formatter,

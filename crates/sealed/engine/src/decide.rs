@@ -28,7 +28,7 @@ mod users;
 
 use chancery_authority::DeploymentId;
 use chancery_dsse::PublicKey;
-use chancery_scim::EntityTags;
+use chancery_scim::{Catalogue, EntityTags};
 use chancery_sealing::Key;
 
 use alloc::vec::Vec;
@@ -54,6 +54,8 @@ pub struct Settings {
     pub token_key: Key,
     /// Whether addresses outside the trusted domains are taken (public conformance suites only).
     pub dangerous_any_domain: bool,
+    /// The resource types that are offered.
+    pub catalogue: Catalogue,
 }
 
 /// Decides one act within a tenant. Without a record nothing changed.

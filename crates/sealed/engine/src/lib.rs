@@ -30,6 +30,7 @@ mod id;
 mod journal;
 mod key_record;
 mod ledger;
+mod order;
 mod plan;
 mod prepare;
 mod proof;
@@ -40,14 +41,15 @@ mod resource;
 mod root_log;
 mod round;
 mod scim_keys;
+mod secret;
 mod shelf;
 mod tenant;
 mod vault;
 mod view;
 
 pub use act::{
-    Act, Admit, Answer, AuditPage, Authority, GroupKey, ListedCredential, Refusal, Secret,
-    Submission, TenantAct, Update,
+    Act, Admit, Answer, AuditPage, Authority, GroupKey, ListedCredential, Refusal, Submission,
+    TenantAct, Update,
 };
 pub use batch::{Batch, LeafContext, LedgerError, NoteRecord};
 pub use chronicle::ChronicleError;
@@ -69,6 +71,7 @@ pub use registry::{Approved, Departed, Granted, Plan, Registry};
 pub use resource::{Credential, Group, IndexKeys, User, UserProof};
 pub use root_log::{RootLog, RootLogError, root_origin};
 pub use round::{Outcome, Round, SILENCE_MS};
+pub use secret::Secret;
 pub use shelf::{Shelf, Shelved};
 pub use tenant::{SecretsError, TenantSecrets};
 pub use vault::{RootKey, TenantKey};

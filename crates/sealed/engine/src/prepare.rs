@@ -101,6 +101,14 @@ pub struct NewUser {
 }
 
 impl NewUser {
+    /// The id that a resource made from this fresh key will have, be it a user or a group.
+    #[must_use]
+    pub fn id_of(fresh: &Key) -> ResourceId {
+        let tag = fresh.tag("chancery/act/id/v1", b"");
+        let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = tag;
+        ResourceId::from_random(bytes)
+    }
+
     /// Prepares a user from the parsed body of a POST.
     ///
     /// # Errors
@@ -114,11 +122,10 @@ impl NewUser {
         let mut draws = Draws::new(fresh);
         let handle = draws.bytes()?;
         let keyset = keyset(secrets, handle, now_ms, &mut draws)?;
-        let id = ResourceId::from_random(draws.bytes()?);
         Ok(Self {
             draws,
             made_ms: now_ms,
-            id,
+            id: Self::id_of(fresh),
             handle,
             label: secrets.label(NameKind::UserName, document.keys().user_name.as_str()),
             canonical: document.to_canonical(),
@@ -151,11 +158,10 @@ impl NewGroup {
     ) -> Result<Self, Refusal> {
         let mut draws = Draws::new(fresh);
         let handle = draws.bytes()?;
-        let id = ResourceId::from_random(draws.bytes()?);
         Ok(Self {
             draws,
             handle,
-            id,
+            id: NewUser::id_of(fresh),
             canonical: document.to_canonical(),
             document,
             members,

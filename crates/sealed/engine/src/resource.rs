@@ -20,6 +20,8 @@ pub struct IndexKeys {
     pub emails: Vec<Arc<str>>,
     /// Folded displayName.
     pub display_name: Option<Arc<str>>,
+    /// displayName of a user as it was written: groups show it beside their members.
+    pub display: Option<Arc<str>>,
 }
 
 /// One provisioned user.

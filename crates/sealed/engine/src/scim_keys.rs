@@ -25,6 +25,14 @@ pub(crate) fn of_group(document: &[u8]) -> Option<IndexKeys> {
 /// Index keys of a parsed user.
 #[must_use]
 pub(crate) fn user_keys(keys: &UserKeys) -> IndexKeys {
+    let display_name: Option<Arc<str>> = keys
+        .display_name
+        .as_ref()
+        .map(|name| Arc::from(name.as_str()));
+    let display = keys.display.as_deref().map(|text| match &display_name {
+        Some(folded) if **folded == *text => Arc::clone(folded),
+        _ => Arc::from(text),
+    });
     IndexKeys {
         user_name: Arc::from(keys.user_name.as_str()),
         external_id: keys.external_id.as_deref().map(Arc::from),
@@ -33,10 +41,8 @@ pub(crate) fn user_keys(keys: &UserKeys) -> IndexKeys {
             .iter()
             .map(|email| Arc::from(email.as_str()))
             .collect(),
-        display_name: keys
-            .display_name
-            .as_ref()
-            .map(|name| Arc::from(name.as_str())),
+        display_name,
+        display,
     }
 }
 
@@ -48,5 +54,6 @@ pub(crate) fn group_keys(keys: &GroupKeys) -> IndexKeys {
         external_id: keys.external_id.as_deref().map(Arc::from),
         emails: alloc::vec::Vec::new(),
         display_name: Some(Arc::from(keys.display_name.as_str())),
+        display: None,
     }
 }

@@ -4,13 +4,14 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 
 use crate::id::ResourceId;
+use crate::order::Order;
 use crate::resource::{Group, IndexKeys, User};
 
 /// Resources of one kind with their indexes.
 #[derive(Clone, Debug)]
 pub struct Shelf<T> {
     items: BTreeMap<ResourceId, Arc<T>>,
-    by_sequence: BTreeMap<u64, ResourceId>,
+    order: Order,
     external_ids: BTreeSet<(Arc<str>, ResourceId)>,
     emails: BTreeSet<(Arc<str>, ResourceId)>,
     display_names: BTreeSet<(Arc<str>, ResourceId)>,
@@ -54,7 +55,7 @@ impl<T> Default for Shelf<T> {
     fn default() -> Self {
         Self {
             items: BTreeMap::new(),
-            by_sequence: BTreeMap::new(),
+            order: Order::default(),
             external_ids: BTreeSet::new(),
             emails: BTreeSet::new(),
             display_names: BTreeSet::new(),
@@ -83,24 +84,28 @@ impl<T: Shelved> Shelf<T> {
 
     /// All resources in order of creation.
     pub fn in_order(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.by_sequence
-            .values()
-            .filter_map(|id| self.items.get(id))
+        self.order.iter().filter_map(|id| self.items.get(&id))
     }
 
-    /// Resources in order of creation, without the first `offset`.
+    /// Resources in order of creation, without the first `offset`, which are not walked through.
     pub fn in_order_from(&self, offset: usize) -> impl Iterator<Item = &Arc<T>> {
-        self.by_sequence
-            .values()
-            .skip(offset)
-            .filter_map(|id| self.items.get(id))
+        self.order
+            .after_rank(offset)
+            .filter_map(|id| self.items.get(&id))
     }
 
     /// Resources in order of creation whose number is `sequence` or higher.
     pub fn in_order_since(&self, sequence: u64) -> impl Iterator<Item = &Arc<T>> {
-        self.by_sequence
-            .range(sequence..)
-            .filter_map(|(_, id)| self.items.get(id))
+        self.order
+            .since(sequence)
+            .filter_map(|id| self.items.get(&id))
+    }
+
+    /// Resources whose number is lower than `sequence`, the newest first.
+    pub fn in_order_before(&self, sequence: u64) -> impl Iterator<Item = &Arc<T>> {
+        self.order
+            .before(sequence)
+            .filter_map(|id| self.items.get(&id))
     }
 
     /// Resources with exactly this externalId.
@@ -134,7 +139,7 @@ impl<T: Shelved> Shelf<T> {
     pub(crate) fn put(&mut self, item: &Arc<T>) -> Option<Arc<T>> {
         let id = item.id();
         let before = self.take(id);
-        self.by_sequence.insert(item.sequence(), id);
+        self.order.insert(item.sequence(), id);
         let keys = item.keys();
         if let Some(key) = &keys.external_id {
             self.external_ids.insert((Arc::clone(key), id));
@@ -151,7 +156,7 @@ impl<T: Shelved> Shelf<T> {
 
     pub(crate) fn take(&mut self, id: ResourceId) -> Option<Arc<T>> {
         let item = self.items.remove(&id)?;
-        self.by_sequence.remove(&item.sequence());
+        self.order.remove(item.sequence());
         let keys = item.keys();
         if let Some(key) = &keys.external_id {
             self.external_ids.remove(&(Arc::clone(key), id));

@@ -199,6 +199,7 @@ impl Loader<'_> {
             admission_keys: self.launch.configuration.admission_keys.clone(),
             token_key,
             dangerous_any_domain: self.launch.configuration.dangerous_any_domain,
+            catalogue: self.launch.configuration.catalogue,
         }
     }
 

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use base64ct::{Base64, Encoding as _};
 use chancery_dsse::PublicKey;
-use chancery_json::{Fields, Limits};
+use chancery_json::{Element, Fields, Limits};
+use chancery_scim::{Catalogue, ResourceKind, SchemaFault};
 use chancery_tlog::Policy;
 use chancery_wire::EgressName;
 
 /// Largest configuration in bytes.
 const CONFIGURATION_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of a configuration.
-const CONFIGURATION_DEPTH_MAX: usize = 4;
+const CONFIGURATION_DEPTH_MAX: usize = 12;
 /// Most values in a configuration.
 const CONFIGURATION_VALUES_MAX: usize = 4096;
 /// Most names that the service may be reached by.
@@ -44,6 +45,8 @@ pub struct Configuration {
     /// Whether addresses outside the trusted domains are taken. For public conformance suites; every
     /// verifying client sees it in the attested configuration digest.
     pub dangerous_any_domain: bool,
+    /// The resource types that are offered: those of RFC 7643 with the vendor's extensions.
+    pub catalogue: Catalogue,
 }
 
 /// Why a configuration was refused.
@@ -54,12 +57,17 @@ pub enum ConfigurationError {
     Json(chancery_json::Error),
     /// A member has a value that cannot be used.
     Member(&'static str),
+    /// A schema of a vendor's extension cannot be used.
+    Schema(SchemaFault),
 }
 
 impl std::fmt::Display for ConfigurationError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Json(error) => write!(formatter, "the configuration is refused: {error}"),
+            Self::Schema(fault) => {
+                write!(formatter, "the configuration's schema_extensions: {fault}")
+            }
             Self::Member(name) => write!(formatter, "the configuration's {name} cannot be used"),
         }
     }
@@ -74,7 +82,8 @@ impl From<chancery_json::Error> for ConfigurationError {
 }
 
 impl Configuration {
-    /// Reads a configuration; every member is required and none else is known.
+    /// Reads a configuration; every member is required and none else is known. Version 1 has no
+    /// `schema_extensions`.
     ///
     /// # Errors
     /// [`ConfigurationError`] names the member.
@@ -85,7 +94,8 @@ impl Configuration {
             values_max: CONFIGURATION_VALUES_MAX,
         };
         let mut fields = Fields::parse(bytes, &limits)?;
-        if fields.take_u64("version")? != 1 {
+        let version = fields.take_u64("version")?;
+        if !matches!(version, 1 | 2) {
             return Err(ConfigurationError::Member("version"));
         }
         let service = fields.take_str("service")?;
@@ -108,6 +118,11 @@ impl Configuration {
         }
         let admission_keys = keys(&fields.take_strings("admission_keys")?, "admission_keys")?;
         let dangerous_any_domain = fields.take_bool("dangerous_any_domain")?;
+        let catalogue = if version == 1 {
+            Catalogue::STANDARD
+        } else {
+            extended(fields.take_array("schema_extensions")?)?
+        };
         fields.finish()?;
         Ok(Self {
             service,
@@ -119,8 +134,27 @@ impl Configuration {
             release_threshold,
             admission_keys,
             dangerous_any_domain,
+            catalogue,
         })
     }
+}
+
+fn extended(extensions: Vec<Element>) -> Result<Catalogue, ConfigurationError> {
+    let mut catalogue = Catalogue::STANDARD;
+    for extension in extensions {
+        let mut fields = extension.into_fields()?;
+        let name = fields.take_str("resource_type")?;
+        let kind = ResourceKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or(ConfigurationError::Member("schema_extensions"))?;
+        let schema = fields.take("schema")?.into_value();
+        fields.finish()?;
+        catalogue = catalogue
+            .with_extension(kind, &schema)
+            .map_err(ConfigurationError::Schema)?;
+    }
+    Ok(catalogue)
 }
 
 fn is_service_name(text: &str) -> bool {

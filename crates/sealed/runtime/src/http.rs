@@ -154,7 +154,7 @@ async fn route(
     let terms = terms(class);
     call.body = match body::take(body, &terms).await {
         Ok(taken) => taken,
-        Err(fault) => return closing(no_body(fault, class, &terms)),
+        Err(fault) => return closing(no_body(fault, (class, &call.path), &terms)),
     };
     if let Some(caller) = caller {
         return scim::answer(service, &call, &caller).await;
@@ -207,13 +207,13 @@ const fn terms(class: Class) -> Terms {
     }
 }
 
-fn no_body(fault: Fault, class: Class, terms: &Terms) -> Answer {
+fn no_body(fault: Fault, (class, path): (Class, &str), terms: &Terms) -> Answer {
     let is_scim = class == Class::Scim;
     match fault {
         Fault::TooLong => {
             let text = format!("the body is larger than {} bytes", terms.bytes_max);
             if is_scim {
-                scim::too_long(&text)
+                scim::too_long(path, &text)
             } else {
                 problem(StatusCode::PAYLOAD_TOO_LARGE, &text)
             }

@@ -197,6 +197,7 @@ impl Starter<'_> {
                 .map_err(|_entropy| RefusalCode::EntropyFailed)?,
             store_tag,
             dangerous_any_domain: self.launch.configuration.dangerous_any_domain,
+            catalogue: self.launch.configuration.catalogue,
         };
         let service = Arc::new(Service::new(parts, &committer));
         let sequencer = Sequencer {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chancery_authority::Token;
 use chancery_engine::{Act, Answer as Outcome, View, live_credential};
+use chancery_scim::Catalogue;
 use chancery_scim_service::{ActFailure, Directory, Request};
 use chancery_sealing::{EntropyError, Key};
 use http_body_util::Full;
@@ -28,8 +29,8 @@ pub(crate) fn error(status: StatusCode, detail: &str) -> Answer {
 
 /// A body over the limit.
 #[must_use]
-pub(crate) fn too_long(detail: &str) -> Answer {
-    sent(chancery_scim_service::too_long(detail))
+pub(crate) fn too_long(path: &str, detail: &str) -> Answer {
+    sent(chancery_scim_service::too_long(path, detail))
 }
 
 fn sent(answer: chancery_scim_service::Answer) -> Answer {
@@ -55,6 +56,14 @@ impl Directory for Service {
 
     fn at_length<T>(&self, work: impl FnOnce() -> T) -> T {
         tokio::task::block_in_place(work)
+    }
+
+    fn catalogue(&self) -> Catalogue {
+        self.catalogue
+    }
+
+    fn cursor_key(&self) -> &Key {
+        &self.token_key
     }
 
     fn note_keyset(&self) {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use chancery_engine::{Act, Answer, Submission, View};
+use chancery_scim::Catalogue;
 pub use chancery_scim_service::ActFailure;
 use chancery_sealing::{EntropyError, Key};
 use rustls::ServerConfig;
@@ -63,6 +64,8 @@ pub struct Service {
     pub store_tag: [u8; 32],
     /// Whether addresses outside the trusted domains are taken (public conformance suites only).
     pub dangerous_any_domain: bool,
+    /// The resource types that are offered.
+    pub catalogue: Catalogue,
     /// Set once this instance must stop serving.
     pub stopped: AtomicBool,
     served: RwLock<Served>,
@@ -87,6 +90,8 @@ pub struct ServiceParts {
     pub store_tag: [u8; 32],
     /// Whether addresses outside the trusted domains are taken.
     pub dangerous_any_domain: bool,
+    /// The resource types that are offered.
+    pub catalogue: Catalogue,
 }
 
 impl Service {
@@ -111,6 +116,7 @@ impl Service {
             transport: Arc::clone(&committer.transport),
             store_tag: parts.store_tag,
             dangerous_any_domain: parts.dangerous_any_domain,
+            catalogue: parts.catalogue,
             stopped: AtomicBool::new(false),
             served: RwLock::new(parts.served),
             entropy: Mutex::new(parts.entropy),

@@ -12,7 +12,7 @@ use crate::route::{Answer, Caller};
 use crate::{MEDIA_TYPE, rendered};
 
 /// Index of the act's last entry in the tenant's log (design section 3.3).
-const RECEIPT: HeaderName = HeaderName::from_static("chancery-receipt");
+pub(crate) const RECEIPT: HeaderName = HeaderName::from_static("chancery-receipt");
 
 /// Most members that the answer to a write shows without being asked.
 const MEMBERS_SHOWN_MAX: usize = 1000;
@@ -26,9 +26,13 @@ pub fn error(status: StatusCode, detail: &str) -> Answer {
     body(&ScimError::new(status.as_u16(), None, detail))
 }
 
-/// A body over the limit. RFC 7644 section 3.12 has no type for size; 413 belongs to Bulk alone there.
+/// A body over the limit of `path`. RFC 7644 section 3.12 has no type for size; 413 belongs to Bulk alone
+/// there (section 3.7.4).
 #[must_use]
-pub fn too_long(detail: &str) -> Answer {
+pub fn too_long(path: &str, detail: &str) -> Answer {
+    if path.ends_with("/Bulk") {
+        return body(&ScimError::new(413, None, detail));
+    }
     body(&ScimError::new(400, Some(ScimType::InvalidSyntax), detail))
 }
 
@@ -57,6 +61,10 @@ pub(crate) fn failure(failed: &ActFailure) -> Answer {
     }
 }
 
+fn invalid_value(detail: &str) -> Answer {
+    body(&ScimError::new(400, Some(ScimType::InvalidValue), detail))
+}
+
 /// Each refusal has one answer.
 pub(crate) fn refusal(refused: &Refusal) -> Answer {
     match refused {
@@ -65,16 +73,13 @@ pub(crate) fn refusal(refused: &Refusal) -> Answer {
             "the credential is not valid",
         )),
         Refusal::Scim(scim) => scim_error(scim),
-        Refusal::UnknownMember { value } => body(&ScimError::new(
-            400,
-            Some(ScimType::InvalidValue),
-            format!("members: {value} is no user of this tenant; add users by their SCIM id"),
+        Refusal::UnknownMember { value } => invalid_value(&format!(
+            "members: {value} is no user of this tenant; add users by their SCIM id"
         )),
-        Refusal::TooLarge { .. } => body(&ScimError::new(
-            400,
-            Some(ScimType::InvalidValue),
-            refused.to_string(),
+        Refusal::GroupMember { value } => invalid_value(&format!(
+            "members: {value} is a group, and groups are no members here; add the users of that group instead"
         )),
+        Refusal::TooLarge { .. } => invalid_value(&refused.to_string()),
         Refusal::Delegation(chancery_authority::Refusal::DomainNotTrusted { domain }) => error(
             StatusCode::FORBIDDEN,
             &format!("the domain {domain} is not among the trusted domains of the delegation"),
@@ -190,7 +195,7 @@ pub fn unauthorized<B>(mut answer: Response<B>) -> Response<B> {
     answer
 }
 
-fn set(answer: &mut Answer, name: HeaderName, value: &str) {
+pub(crate) fn set(answer: &mut Answer, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);
     }
@@ -286,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_large_group_is_answered_without_members_unless_they_are_asked_for() {
-        let all = Projection::ALL;
+        let all = Projection::all(ResourceKind::Group);
         let asked = Projection::parse(Some("members"), None, ResourceKind::Group).unwrap();
         let shows = |projection: &Projection, members| {
             let brief = without_members(projection, members).unwrap();

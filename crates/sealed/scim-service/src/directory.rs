@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use chancery_engine::{Act, Answer, Refusal, View};
+use chancery_scim::Catalogue;
 use chancery_sealing::{EntropyError, Key};
 
 /// Why an act has no outcome that could be told.
@@ -48,6 +49,12 @@ pub trait Directory {
     /// Has an act decided, and waits until its outcome is durable and cosigned. Acts are decided in the
     /// order of these calls, not of the waiting.
     fn act(&self, act: Act) -> impl Future<Output = Result<Answer, ActFailure>> + Send;
+
+    /// The resource types that are offered.
+    fn catalogue(&self) -> Catalogue;
+
+    /// A key from which the key of cursors is derived.
+    fn cursor_key(&self) -> &Key;
 
     /// Does work that takes long, where it does not hold up other requests.
     fn at_length<T>(&self, work: impl FnOnce() -> T) -> T;

@@ -16,11 +16,15 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod bulk;
+mod cursor;
 mod directory;
+mod item;
 mod listing;
 mod read;
 mod rendered;
 mod route;
+mod selection;
 mod write;
 
 pub use answers::{allowing, error, retry_later, too_long, unauthorized};

@@ -19,7 +19,7 @@ pub(crate) fn read<D: Directory>(
     kind: ResourceKind,
     id: &str,
 ) -> Result<(Answer, Option<ResourceId>), ActFailure> {
-    let projection = projection(request, kind)?;
+    let projection = projection(directory, request, kind)?;
     let if_none_match = tags(request, &IF_NONE_MATCH)?;
     let view = directory.read();
     let tenant = permitted(directory.now_ms(), &view, caller, read_scope(kind))?;

@@ -124,7 +124,7 @@ pub(crate) fn group(
     let members = members.iter().map(|(value, user, reference)| MemberView {
         value,
         kind: ResourceKind::User,
-        display: Some(&user.keys.user_name),
+        display: user.keys.display.as_deref(),
         reference,
     });
     let meta = Meta {

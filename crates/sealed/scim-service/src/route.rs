@@ -2,13 +2,12 @@
 
 use chancery_authority::{Scope, TenantId};
 use chancery_engine::{Refusal, TenantView, View, covers, live_credential};
-use chancery_scim::discovery::{self, Support};
-use chancery_scim::{Error, ListQuery, Projection, ResourceKind};
+use chancery_scim::{Error, Kinds, ListQuery, Projection, ResourceKind, discovery};
 use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::answers::{self, allowing, error, failure, with_body};
 use crate::directory::{ActFailure, Directory};
-use crate::{MEDIA_TYPE, listing, read, write};
+use crate::{MEDIA_TYPE, bulk, listing, read, write};
 
 /// An answer with its whole body.
 pub type Answer = Response<Vec<u8>>;
@@ -42,6 +41,10 @@ pub struct Caller {
 /// What a path below the SCIM base names.
 enum Target<'a> {
     Collection(ResourceKind),
+    /// Everything, at the base itself.
+    Root,
+    Search(Kinds),
+    Bulk,
     Resource(ResourceKind, &'a str),
     Discovery(&'a str, Option<&'a str>),
     Me,
@@ -60,12 +63,15 @@ async fn dispatch<D: Directory>(
     caller: &Caller,
 ) -> Result<Answer, ActFailure> {
     match (request.method, target(request.path)) {
-        (&Method::GET, Target::Discovery(name, key)) => Ok(discover(request, caller, name, key)),
-        (&Method::GET, Target::Collection(kind)) => {
-            let (answer, found) = listing::list(directory, request, caller, kind)?;
-            read::note_found(directory, caller, found).await?;
-            Ok(answer)
+        (&Method::GET, Target::Discovery(name, key)) => {
+            Ok(discover(directory, request, caller, (name, key)))
         }
+        (&Method::GET, Target::Collection(kind)) => {
+            listed(directory, request, caller, Kinds::One(kind)).await
+        }
+        (&Method::GET, Target::Root) => listed(directory, request, caller, Kinds::All).await,
+        (&Method::POST, Target::Search(kinds)) => listed(directory, request, caller, kinds).await,
+        (&Method::POST, Target::Bulk) => bulk::answer(directory, request, caller).await,
         (&Method::GET, Target::Resource(kind, id)) => {
             let (answer, found) = read::read(directory, request, caller, kind, id)?;
             read::note_found(directory, caller, found.into_iter().collect()).await?;
@@ -83,9 +89,22 @@ async fn dispatch<D: Directory>(
         )),
         (_, Target::Unknown) => Ok(error(StatusCode::NOT_FOUND, "there is no such endpoint")),
         (_, Target::Collection(_)) => Ok(wrong_method("GET, HEAD, POST")),
+        (_, Target::Search(_) | Target::Bulk) => Ok(wrong_method("POST")),
+        (_, Target::Root) => Ok(wrong_method("GET, HEAD")),
         (_, Target::Resource(..)) => Ok(wrong_method("GET, HEAD, PUT, PATCH, DELETE")),
         (_, Target::Discovery(..)) => Ok(wrong_method("GET, HEAD")),
     }
+}
+
+async fn listed<D: Directory>(
+    directory: &D,
+    request: Request<'_>,
+    caller: &Caller,
+    kinds: Kinds,
+) -> Result<Answer, ActFailure> {
+    let (answer, found) = listing::list(directory, request, caller, kinds)?;
+    read::note_found(directory, caller, found).await?;
+    Ok(answer)
 }
 
 fn wrong_method(methods: &'static str) -> Answer {
@@ -104,6 +123,11 @@ fn target(path: &str) -> Target<'_> {
     }
     // A final slash names the collection.
     match (name, id.filter(|id| !id.is_empty())) {
+        (None | Some(""), None) => Target::Root,
+        (Some(".search"), None) => Target::Search(Kinds::All),
+        (Some("Users"), Some(".search")) => Target::Search(Kinds::One(ResourceKind::User)),
+        (Some("Groups"), Some(".search")) => Target::Search(Kinds::One(ResourceKind::Group)),
+        (Some("Bulk"), None) => Target::Bulk,
         (Some("Users"), None) => Target::Collection(ResourceKind::User),
         (Some("Users"), Some(id)) => Target::Resource(ResourceKind::User, id),
         (Some("Groups"), None) => Target::Collection(ResourceKind::Group),
@@ -115,21 +139,24 @@ fn target(path: &str) -> Target<'_> {
     }
 }
 
-fn discover(request: Request<'_>, caller: &Caller, name: &str, key: Option<&str>) -> Answer {
-    let base = caller.base.as_str();
+fn discover<D: Directory>(
+    directory: &D,
+    request: Request<'_>,
+    caller: &Caller,
+    (name, key): (&str, Option<&str>),
+) -> Answer {
+    let (base, catalogue) = (caller.base.as_str(), directory.catalogue());
     if key.is_none()
         && let Err(refused) = chancery_scim::refuse_discovery_filter(request.query)
     {
         return answers::scim_error(&refused);
     }
     let body = match (name, key) {
-        ("ServiceProviderConfig", _) => {
-            Some(discovery::service_provider_config(base, Support::Offered))
-        }
-        ("ResourceTypes", None) => Some(discovery::resource_types(base)),
-        ("ResourceTypes", Some(key)) => discovery::resource_type(base, key),
-        ("Schemas", None) => Some(discovery::schemas(base)),
-        (_, Some(key)) => discovery::schema(base, key),
+        ("ServiceProviderConfig", _) => Some(discovery::service_provider_config(base)),
+        ("ResourceTypes", None) => Some(discovery::resource_types(base, catalogue)),
+        ("ResourceTypes", Some(key)) => discovery::resource_type(base, key, catalogue),
+        ("Schemas", None) => Some(discovery::schemas(base, catalogue)),
+        (_, Some(key)) => discovery::schema(base, key, catalogue),
         (_, None) => None,
     };
     body.map_or_else(
@@ -160,6 +187,11 @@ pub(crate) fn permitted<'v>(
 
 /// What the caller wants to be shown. It is read before an act, so that a query that is refused has
 /// changed nothing.
-pub(crate) fn projection(request: Request<'_>, kind: ResourceKind) -> Result<Projection, Refusal> {
-    ListQuery::parse_projection(request.query, kind).map_err(Refusal::from)
+pub(crate) fn projection<D: Directory>(
+    directory: &D,
+    request: Request<'_>,
+    kind: ResourceKind,
+) -> Result<Projection, Refusal> {
+    let of = directory.catalogue().of(kind);
+    ListQuery::parse_projection(request.query, of).map_err(Refusal::from)
 }

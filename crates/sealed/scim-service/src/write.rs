@@ -33,6 +33,16 @@ pub(crate) struct Write<'a> {
     pub(crate) verb: Verb,
     pub(crate) if_match: Option<EntityTags>,
     pub(crate) body: &'a [u8],
+    pub(crate) look: Look,
+}
+
+/// When it is looked whether a name is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Before a key pair is made, and again at commit.
+    Before,
+    /// At commit alone.
+    AtCommit,
 }
 
 pub(crate) async fn create<D: Directory>(
@@ -46,10 +56,11 @@ pub(crate) async fn create<D: Directory>(
         verb: Verb::Create,
         if_match: None,
         body: request.body,
+        look: Look::Before,
     };
     // Key pairs are costly: they are made for those alone who may have an account made.
     may_create(directory, caller, kind)?;
-    let projection = projection(request, kind)?;
+    let projection = projection(directory, request, kind)?;
     let fresh = directory.fresh().map_err(|_entropy| Refusal::Internal)?;
     let act = write.into_act(directory, caller, fresh)?;
     let outcome = act_as(directory, caller, act).await?;
@@ -92,8 +103,9 @@ pub(crate) async fn update<D: Directory>(
         verb,
         if_match: tags(request, &IF_MATCH)?.map(own_versions),
         body: request.body,
+        look: Look::Before,
     };
-    let projection = projection(request, kind)?;
+    let projection = projection(directory, request, kind)?;
     let fresh = directory.fresh().map_err(|_entropy| Refusal::Internal)?;
     let act = write.into_act(directory, caller, fresh)?;
     let outcome = act_as(directory, caller, act).await?;
@@ -125,11 +137,12 @@ impl Write<'_> {
             verb,
             if_match,
             body,
+            look,
         } = self;
         match (kind, verb) {
-            (ResourceKind::User, Verb::Create) => new_user(directory, caller, body, &fresh),
+            (ResourceKind::User, Verb::Create) => new_user(directory, caller, (body, look), &fresh),
             (ResourceKind::Group, Verb::Create) => {
-                let (document, members) = GroupDocument::parse_create(body)?;
+                let (document, members) = GroupDocument::parse_create(body, directory.catalogue())?;
                 NewGroup::prepare(document, members, &fresh).map(TenantAct::CreateGroup)
             }
             (kind, Verb::Replace(id)) => {
@@ -175,16 +188,17 @@ impl Write<'_> {
 fn new_user<D: Directory>(
     directory: &D,
     caller: &Caller,
-    body: &[u8],
+    (body, look): (&[u8], Look),
     fresh: &Key,
 ) -> Result<TenantAct, Refusal> {
-    let document = UserDocument::parse_create(body)?;
+    let document = UserDocument::parse_create(body, directory.catalogue())?;
     let secrets = {
         let view = directory.read();
         let tenant = view.tenant(&caller.tenant).ok_or(Refusal::Unauthorized)?;
         // A name that is taken for all to see costs no key pair.
         let name = document.keys().user_name.as_str();
-        if tenant.registry.effective().user_named(name).is_some() {
+        let is_taken = tenant.registry.effective().user_named(name).is_some();
+        if look == Look::Before && is_taken {
             return Err(Refusal::from(Error::Uniqueness {
                 attribute: "userName",
             }));
@@ -195,11 +209,11 @@ fn new_user<D: Directory>(
     NewUser::prepare(&secrets, document, directory.now_ms(), fresh).map(TenantAct::CreateUser)
 }
 
-pub(crate) fn act_as<D: Directory>(
-    directory: &D,
+pub(crate) fn act_as<'d, D: Directory>(
+    directory: &'d D,
     caller: &Caller,
     act: TenantAct,
-) -> impl Future<Output = Result<Outcome, ActFailure>> + Send {
+) -> impl Future<Output = Result<Outcome, ActFailure>> + Send + use<'d, D> {
     let authority = Authority::Credential {
         handle: caller.credential,
     };

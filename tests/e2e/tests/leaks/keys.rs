@@ -13,6 +13,7 @@ use chancery_engine::{
     root_origin,
 };
 use chancery_platform::{DerivedKeyRequest, SecureProcessor as _};
+use chancery_scim::Catalogue;
 use chancery_sealing::{Key, open};
 use rusqlite::Connection;
 
@@ -40,6 +41,7 @@ pub(crate) fn unsealed(data: &Path) -> Vec<Needle> {
         admission_keys: Vec::new(),
         token_key: root.token_key(),
         dangerous_any_domain: false,
+        catalogue: Catalogue::STANDARD,
     };
     let context = LeafContext {
         instance_key: [0; 32],

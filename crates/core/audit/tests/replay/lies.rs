@@ -180,7 +180,9 @@ fn finds_a_user_without_a_domain_where_one_is_wanted() {
     let mut runtime = populated();
     let mut script = runtime.provisioning(EVE);
     let body = br#"{"userName":"eve","active":true}"#;
-    let document = chancery_scim::UserDocument::parse_create(body).unwrap();
+    let document =
+        chancery_scim::UserDocument::parse_create(body, chancery_scim::Catalogue::STANDARD)
+            .unwrap();
     script.document = document.to_canonical();
     runtime.perform(script);
     let user = runtime.handle(EVE);

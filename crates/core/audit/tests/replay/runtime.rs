@@ -25,7 +25,7 @@ use chancery_directory::{
 use chancery_dsse::{Envelope, SigningKey};
 use chancery_json::{Object, Value};
 use chancery_keyset::{Keyset, KeysetSeed};
-use chancery_scim::{FoldedName, UserDocument};
+use chancery_scim::{Catalogue, FoldedName, UserDocument};
 use chancery_tlog::proof::UnverifiedProof;
 use chancery_tlog::{Checkpoint, CosignerKey, MerkleTree, Policy, SignerKey, TreeHead, leaf_hash};
 use sha2::{Digest as _, Sha256};
@@ -261,14 +261,15 @@ pub(crate) fn user_document(name: &str, active: bool) -> Vec<u8> {
     let body = format!(
         r#"{{"userName":"{name}","externalId":"ext-{local}","active":{active},"emails":[{{"value":"{name}"}}]}}"#
     );
-    UserDocument::parse_create(body.as_bytes())
+    UserDocument::parse_create(body.as_bytes(), Catalogue::STANDARD)
         .unwrap()
         .to_canonical()
 }
 
 pub(crate) fn group_document(name: &str) -> Vec<u8> {
     let body = format!(r#"{{"displayName":"{name}"}}"#);
-    let (group, _) = chancery_scim::GroupDocument::parse_create(body.as_bytes()).unwrap();
+    let (group, _) =
+        chancery_scim::GroupDocument::parse_create(body.as_bytes(), Catalogue::STANDARD).unwrap();
     group.to_canonical()
 }
 

@@ -32,13 +32,13 @@ fn at<'v>(object: &'v Object, path: &str) -> &'v Value {
 
 #[test]
 fn advertises_only_what_is_true() {
-    let config = object(&service_provider_config(BASE, Support::Absent));
+    let config = object(&service_provider_config(BASE));
     for (path, supported) in [
         ("patch/supported", true),
-        ("bulk/supported", false),
+        ("bulk/supported", true),
         ("filter/supported", true),
         ("changePassword/supported", false),
-        ("sort/supported", false),
+        ("sort/supported", true),
         ("etag/supported", true),
     ] {
         assert_eq!(at(&config, path).as_bool(), Some(supported), "{path}");
@@ -55,20 +55,27 @@ fn advertises_only_what_is_true() {
         at(&config, "meta/location").as_str(),
         Some("https://h/t/demo/scim/v2/ServiceProviderConfig")
     );
-    let sorting = object(&service_provider_config(BASE, Support::Offered));
-    assert_eq!(at(&sorting, "sort/supported").as_bool(), Some(true));
+    assert_eq!(
+        at(&config, "bulk/maxOperations").as_u64(),
+        u64::try_from(BULK_OPERATIONS_MAX).ok()
+    );
+    assert_eq!(at(&config, "pagination/cursor").as_bool(), Some(true));
+    assert_eq!(
+        at(&config, "pagination/defaultPaginationMethod").as_str(),
+        Some("index")
+    );
 }
 
 #[test]
 fn lists_types_and_schemas_and_shows_each_alone() {
-    let types = object(&resource_types(BASE));
+    let types = object(&resource_types(BASE, Catalogue::STANDARD));
     assert_eq!(at(&types, "totalResults").as_u64(), Some(2));
     assert_eq!(
         at(&types, "Resources/0/schemaExtensions/0/schema").as_str(),
         Some(urn::ENTERPRISE_USER)
     );
     assert_eq!(at(&types, "Resources/1/endpoint").as_str(), Some("/Groups"));
-    let schemas = object(&schemas(BASE));
+    let schemas = object(&schemas(BASE, Catalogue::STANDARD));
     assert_eq!(at(&schemas, "totalResults").as_u64(), Some(6));
     for index in 0..6 {
         let listed = at(&schemas, &format!("Resources/{index}"));
@@ -80,20 +87,23 @@ fn lists_types_and_schemas_and_shows_each_alone() {
             .as_str()
             .unwrap()
             .to_string();
-        assert_eq!(schema(BASE, &urn).unwrap(), listed.to_bytes());
+        assert_eq!(
+            schema(BASE, &urn, Catalogue::STANDARD).unwrap(),
+            listed.to_bytes()
+        );
     }
     assert_eq!(
-        resource_type(BASE, "User").unwrap(),
+        resource_type(BASE, "User", Catalogue::STANDARD).unwrap(),
         at(&types, "Resources/0").to_bytes()
     );
-    assert_eq!(resource_type(BASE, "Device"), None);
-    assert_eq!(schema(BASE, "urn:nope"), None);
+    assert_eq!(resource_type(BASE, "Device", Catalogue::STANDARD), None);
+    assert_eq!(schema(BASE, "urn:nope", Catalogue::STANDARD), None);
 }
 
 #[test]
 fn publishes_every_characteristic_of_every_attribute() {
     // RFC 7643 section 8.7.1, in the parts that clients rely on.
-    let user = object(&schema(BASE, urn::USER).unwrap());
+    let user = object(&schema(BASE, urn::USER, Catalogue::STANDARD).unwrap());
     let find = |name: &str| {
         let attributes = at(&user, "attributes").as_array().unwrap();
         let found = attributes
@@ -116,7 +126,7 @@ fn publishes_every_characteristic_of_every_attribute() {
     assert!(find("emails").contains(r#""canonicalValues":["work","home","other"]"#));
     assert!(find("profileUrl").contains(r#""referenceTypes":["external"]"#));
     assert_eq!(at(&user, "attributes").as_array().unwrap().len(), 21);
-    let text = String::from_utf8(schemas(BASE)).unwrap();
+    let text = String::from_utf8(schemas(BASE, Catalogue::STANDARD)).unwrap();
     assert!(!text.contains("null"));
     for name in [
         "name",

@@ -5,14 +5,15 @@
 //! attributes too.
 
 use alloc::borrow::Cow;
+use core::cmp::Ordering;
 use core::fmt;
 
-use chancery_json::{Object, Value};
+use chancery_json::{Number, Object, Value};
 
 use super::parse::is_relation;
 use super::{Node, Operator, Term, Test, id_set};
 use crate::group::GroupDocument;
-use crate::instant::nanos_of_ms;
+use crate::instant::{self, nanos_of_ms};
 use crate::name::{FoldedName, fold};
 use crate::schema::{Comparison, Place, ResourceKind};
 use crate::user::UserDocument;
@@ -112,6 +113,7 @@ pub(super) fn resource_matches(node: &Node, view: &ResourceView<'_>) -> bool {
                 .any(|entry| entry_matches(inner, entry))
         }
         Node::Term(term) => term_matches(term, view),
+        Node::Constant(holds) => *holds,
     }
 }
 
@@ -128,6 +130,7 @@ pub(crate) fn entry_matches(node: &Node, entry: &Value) -> bool {
             holds(term, value.into_iter())
         }
         Node::Entries(..) => false,
+        Node::Constant(holds) => *holds,
     }
 }
 
@@ -138,7 +141,7 @@ fn term_matches(term: &Term, view: &ResourceView<'_>) -> bool {
             Test::Present => !view.relation_empty,
             Test::Absent => view.relation_empty,
             Test::Text { literal, .. } => (view.relation)(literal),
-            Test::Boolean { .. } | Test::Instant { .. } => false,
+            Test::Boolean { .. } | Test::Instant { .. } | Test::Number { .. } => false,
         };
     }
     match (place.extension, place.attribute.name, place.sub) {
@@ -157,14 +160,11 @@ fn meta_holds(term: &Term, view: &ResourceView<'_>, name: &str) -> bool {
                 operator,
                 nanos: wanted,
             } => compares(operator, &nanos, &wanted),
-            Test::Absent | Test::Text { .. } | Test::Boolean { .. } => false,
+            Test::Absent | Test::Text { .. } | Test::Boolean { .. } | Test::Number { .. } => false,
         };
     }
     if name == "resourceType" {
-        return holds(
-            term,
-            core::iter::once(&Value::from(view.kind.definition().name)),
-        );
+        return holds(term, core::iter::once(&Value::from(view.kind.name())));
     }
     // Location and version are made when the resource is shown.
     matches!(term.test, Test::Present)
@@ -212,7 +212,40 @@ fn holds<'v>(term: &Term, mut values: impl Iterator<Item = &'v Value>) -> bool {
         Test::Text {
             operator, needle, ..
         } => values.any(|value| text_holds(term, *operator, value, needle)),
-        Test::Instant { .. } => false,
+        Test::Instant { operator, nanos } => any_compares(*operator, values, |value| {
+            Some(instant::parse(value.as_str()?)?.cmp(nanos))
+        }),
+        Test::Number { operator, wanted } => any_compares(*operator, values, |value| match value {
+            Value::Number(number) => Some(numeric_order(number, wanted)),
+            Value::Null
+            | Value::Bool(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => None,
+        }),
+    }
+}
+
+/// Whether some value compares as wanted; `ne` is that none is equal.
+fn any_compares<'v>(
+    operator: Operator,
+    mut values: impl Iterator<Item = &'v Value>,
+    order: impl Fn(&Value) -> Option<Ordering>,
+) -> bool {
+    if operator == Operator::NotEqual {
+        return !values.any(|value| order(value) == Some(Ordering::Equal));
+    }
+    values.any(|value| order(value).is_some_and(|order| satisfies(operator, order)))
+}
+
+/// Integers compare exactly; anything else as binary64.
+pub(crate) fn numeric_order(left: &Number, right: &Number) -> Ordering {
+    match (left.as_i128(), right.as_i128()) {
+        (Some(left), Some(right)) => left.cmp(&right),
+        _ => {
+            let float = |number: &Number| number.as_f64().unwrap_or(f64::NAN);
+            float(left).total_cmp(&float(right))
+        }
     }
 }
 
@@ -241,13 +274,17 @@ fn text_holds(term: &Term, operator: Operator, value: &Value, needle: &str) -> b
 }
 
 fn compares<T: Ord + ?Sized>(operator: Operator, left: &T, right: &T) -> bool {
+    satisfies(operator, left.cmp(right))
+}
+
+fn satisfies(operator: Operator, order: Ordering) -> bool {
     match operator {
-        Operator::Equal => left == right,
-        Operator::NotEqual => left != right,
-        Operator::Greater => left > right,
-        Operator::GreaterOrEqual => left >= right,
-        Operator::Less => left < right,
-        Operator::LessOrEqual => left <= right,
+        Operator::Equal => order.is_eq(),
+        Operator::NotEqual => order.is_ne(),
+        Operator::Greater => order.is_gt(),
+        Operator::GreaterOrEqual => order.is_ge(),
+        Operator::Less => order.is_lt(),
+        Operator::LessOrEqual => order.is_le(),
         Operator::Contains | Operator::StartsWith | Operator::EndsWith => false,
     }
 }

@@ -11,30 +11,36 @@ use crate::error::Error;
 use crate::instant;
 use crate::limits::{BODY, FILTER_BYTES_MAX, FILTER_DEPTH_MAX, FILTER_TERMS_MAX};
 use crate::name::{FoldedName, fold};
-use crate::schema::{Attribute, Comparison, Kind, Named, Place, ResourceKind};
+use crate::schema::{Attribute, Catalogue, Comparison, Kind, Named, Place, ResourceType};
 
 struct Parser<'t> {
     text: &'t str,
     offset: usize,
-    kind: ResourceKind,
+    of: ResourceType,
+    /// All resource types, if the filter is over all of them.
+    all: Option<Catalogue>,
     /// The attribute whose entries the brackets around us select.
     within: Option<&'static Attribute>,
     depth: usize,
     terms: usize,
 }
 
-pub(super) fn parse_filter(text: &str, kind: ResourceKind) -> Result<Node, Error> {
-    let mut parser = Parser::new(text, kind)?;
+pub(super) fn parse_filter(
+    text: &str,
+    of: ResourceType,
+    all: Option<Catalogue>,
+) -> Result<Node, Error> {
+    let mut parser = Parser::new(text, of, all)?;
     let node = parser.any_of()?;
     parser.end()?;
     Ok(node)
 }
 
 /// Parses a PATCH path (RFC 7644 section 3.5.2, figure 7).
-pub(crate) fn parse_path(text: &str, kind: ResourceKind) -> Result<PatchPath, Error> {
-    let mut parser = Parser::new(text.trim_matches(' '), kind)?;
+pub(crate) fn parse_path(text: &str, of: ResourceType) -> Result<PatchPath, Error> {
+    let mut parser = Parser::new(text.trim_matches(' '), of, None)?;
     let word = parser.word();
-    let place = match kind.resolve(word) {
+    let place = match of.resolve(word) {
         Some(Named::Extension(schema)) => {
             parser.end()?;
             return Ok(PatchPath::Extension(schema));
@@ -59,7 +65,7 @@ pub(crate) fn parse_path(text: &str, kind: ResourceKind) -> Result<PatchPath, Er
 }
 
 impl<'t> Parser<'t> {
-    fn new(text: &'t str, kind: ResourceKind) -> Result<Self, Error> {
+    fn new(text: &'t str, of: ResourceType, all: Option<Catalogue>) -> Result<Self, Error> {
         if text.len() > FILTER_BYTES_MAX {
             let expected = "the filter is too long";
             return Err(Error::Filter {
@@ -70,7 +76,8 @@ impl<'t> Parser<'t> {
         Ok(Self {
             text,
             offset: 0,
-            kind,
+            of,
+            all,
             within: None,
             depth: 0,
             terms: 0,
@@ -178,12 +185,17 @@ impl<'t> Parser<'t> {
             }
             self.offset = start;
         }
-        let place = self.attribute()?;
-        if self.eat('[') {
+        let (place, owner) = self.attribute()?;
+        let node = if self.eat('[') {
             let (inner, sub) = self.brackets(place)?;
-            return self.after_brackets(place, inner, sub);
-        }
-        self.comparison(place)
+            self.after_brackets(place, inner, sub)?
+        } else {
+            self.comparison(place)?
+        };
+        Ok(match owner {
+            Owner::This => node,
+            Owner::Other => Node::Constant(holds_without_value(&node)),
+        })
     }
 
     fn parenthesis(&mut self) -> Result<Node, Error> {
@@ -196,7 +208,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn attribute(&mut self) -> Result<Place, Error> {
+    fn attribute(&mut self) -> Result<(Place, Owner), Error> {
         let start = self.offset;
         let word = self.word();
         let place = match self.within {
@@ -205,15 +217,22 @@ impl<'t> Parser<'t> {
                 attribute,
                 sub: None,
             }),
-            None => match self.kind.resolve(word) {
-                Some(Named::Attribute(place)) => Some(place),
-                Some(Named::Extension(_)) | None => None,
-            },
+            None => attribute_of(self.of, word),
         };
-        place.ok_or(Error::Filter {
-            offset: start,
-            expected: "name an attribute of the resource",
-        })
+        if let Some(place) = place {
+            return Ok((place, Owner::This));
+        }
+        let mut others = self.all.into_iter().flat_map(Catalogue::all);
+        let place = match self.within {
+            None => others.find_map(|other| attribute_of(other, word)),
+            Some(_) => None,
+        };
+        place
+            .map(|place| (place, Owner::Other))
+            .ok_or(Error::Filter {
+                offset: start,
+                expected: "name an attribute of the resource",
+            })
     }
 
     /// The filter in brackets, of which the first has been taken, and the sub-attribute behind it.
@@ -321,6 +340,37 @@ impl<'t> Parser<'t> {
     }
 }
 
+/// Whose attribute a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// The resource type's that the filter is parsed for.
+    This,
+    /// Another one's alone.
+    Other,
+}
+
+fn attribute_of(of: ResourceType, word: &str) -> Option<Place> {
+    match of.resolve(word)? {
+        Named::Attribute(place) => Some(place),
+        Named::Extension(_) => None,
+    }
+}
+
+/// What a comparison says of a resource that has no value to compare.
+fn holds_without_value(node: &Node) -> bool {
+    match node {
+        Node::Term(term) => match &term.test {
+            Test::Absent => true,
+            Test::Present => false,
+            Test::Text { operator, .. }
+            | Test::Boolean { operator, .. }
+            | Test::Instant { operator, .. }
+            | Test::Number { operator, .. } => *operator == Operator::NotEqual,
+        },
+        Node::And(_) | Node::Or(_) | Node::Not(_) | Node::Entries(..) | Node::Constant(_) => false,
+    }
+}
+
 fn joined(mut nodes: Vec<Node>, join: fn(Vec<Node>) -> Node) -> Node {
     match (nodes.pop(), nodes.is_empty()) {
         (Some(only), true) => only,
@@ -410,6 +460,9 @@ fn term(place: Place, operator: Operator, literal: Value) -> Option<Node> {
             operator,
             nanos: instant::parse(&text)?,
         },
+        (Kind::Integer | Kind::Decimal, Value::Number(wanted)) if ordered => {
+            Test::Number { operator, wanted }
+        }
         (Kind::Text | Kind::Reference, Value::String(literal)) => {
             text_test(place.innermost(), operator, literal)
         }

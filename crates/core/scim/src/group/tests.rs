@@ -14,7 +14,8 @@ fn separates_members_from_the_document() {
         "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"],
         "displayName":"Öps","externalId":"g-1","Members":[{"value":"1","$ref":null,"type":"User","display":"x"},
         "2",{"VALUE":"1"},null,{"value":"3","type":"group"}],"meta":{"resourceType":"Group"}}"#;
-    let (group, members) = GroupDocument::parse_create(body.as_bytes()).unwrap();
+    let (group, members) =
+        GroupDocument::parse_create(body.as_bytes(), Catalogue::STANDARD).unwrap();
     assert_eq!(
         group.to_canonical(),
         r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"externalId":"g-1","displayName":"Öps"}"#.as_bytes()
@@ -34,7 +35,13 @@ fn separates_members_from_the_document() {
 
 #[test]
 fn put_tells_absent_members_from_none() {
-    let members = |body: &str| GroupDocument::parse_replace(body.as_bytes()).unwrap().1;
+    let all = Catalogue::STANDARD;
+    let (before, _) = GroupDocument::parse_create(br#"{"displayName":"g"}"#, all).unwrap();
+    let members = |body: &str| {
+        GroupDocument::parse_replace(body.as_bytes(), &before, all)
+            .unwrap()
+            .1
+    };
     assert_eq!(members(r#"{"displayName":"g"}"#), None);
     assert_eq!(
         members(r#"{"displayName":"g","members":[]}"#),
@@ -49,7 +56,7 @@ fn put_tells_absent_members_from_none() {
 #[test]
 fn refuses_nameless_groups_and_members_without_id() {
     let refusal = |body: &str| {
-        GroupDocument::parse_create(body.as_bytes())
+        GroupDocument::parse_create(body.as_bytes(), Catalogue::STANDARD)
             .unwrap_err()
             .to_scim()
     };

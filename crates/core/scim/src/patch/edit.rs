@@ -10,11 +10,11 @@ use crate::error::Error;
 use crate::filter::{Node, PatchPath, parse_path};
 use crate::group::MemberChange;
 use crate::normalise::{self, is_stored, known_members};
-use crate::schema::{Attribute, Kind, Mutability, Place, ResourceKind, Schema};
+use crate::schema::{Attribute, Kind, Mutability, Place, ResourceKind, ResourceType, Schema};
 
 /// The working copy. Its members may stand in any order until the document is built again.
 pub(super) struct Editor {
-    kind: ResourceKind,
+    of: ResourceType,
     object: Object,
     members: Vec<MemberChange>,
 }
@@ -27,9 +27,9 @@ pub(super) struct Target {
 }
 
 impl Editor {
-    pub(super) const fn new(kind: ResourceKind, object: Object) -> Self {
+    pub(super) const fn new(of: ResourceType, object: Object) -> Self {
         Self {
-            kind,
+            of,
             object,
             members: Vec::new(),
         }
@@ -46,7 +46,7 @@ impl Editor {
         value: Option<Value>,
     ) -> Result<(), Fault> {
         let in_path = |error| (error, Some(Part::Path));
-        let path = parse_path(path, self.kind).map_err(|error| in_path(path_error(error)))?;
+        let path = parse_path(path, self.of).map_err(|error| in_path(path_error(error)))?;
         if let PatchPath::Attribute { place, .. } = &path
             && (place.attribute.is_read_only() || place.sub.is_some_and(Attribute::is_read_only))
         {
@@ -78,7 +78,7 @@ impl Editor {
         normalise::check_spellings(&object).map_err(in_value)?;
         let mut understood = object.is_empty();
         for (name, value) in object {
-            let Ok(path) = parse_path(&name, self.kind) else {
+            let Ok(path) = parse_path(&name, self.of) else {
                 continue;
             };
             understood = true;
@@ -112,7 +112,7 @@ impl Editor {
             sub: place.sub,
             filter,
         };
-        if self.kind == ResourceKind::Group && target.attribute.name == crate::group::MEMBERS {
+        if self.of.kind() == ResourceKind::Group && target.attribute.name == crate::group::MEMBERS {
             return members::change(&mut self.members, verb, &target, value);
         }
         if place.attribute.mutability == Mutability::WriteOnly {
@@ -200,6 +200,9 @@ fn change_in(
     target: Target,
     value: Option<Value>,
 ) -> Result<(), Fault> {
+    if target.attribute.many && target.attribute.kind != Kind::Complex {
+        return multi::change_plain(container, verb, &target, value);
+    }
     if target.attribute.many {
         return multi::change(container, verb, target, value);
     }

@@ -47,6 +47,51 @@ pub(super) fn change(
     Ok(())
 }
 
+/// The same for an attribute whose values are no objects: a set of them.
+pub(super) fn change_plain(
+    container: &mut Object,
+    verb: Verb,
+    target: &Target,
+    value: Option<Value>,
+) -> Result<(), Fault> {
+    let attribute = target.attribute;
+    if target.filter.is_some() {
+        let expected = "a filter selects values that are objects";
+        return Err((
+            Error::Path {
+                pointer: String::new(),
+                expected,
+            },
+            Some(Part::Path),
+        ));
+    }
+    let listed = match (verb, value) {
+        (Verb::Remove, None | Some(Value::Null)) => None,
+        (_, None) => return Err(in_value(missing_value())),
+        (_, Some(value)) => Some(normalise::many(attribute, value).map_err(in_value)?),
+    };
+    let mut values = match container.remove(attribute.name) {
+        Some(Value::Array(values)) if verb != Verb::Replace => values,
+        _ => Vec::new(),
+    };
+    match (verb, listed) {
+        (Verb::Remove, None) => values.clear(),
+        (Verb::Remove, Some(listed)) => values.retain(|value| !listed.contains(value)),
+        (Verb::Add | Verb::Replace, listed) => {
+            for value in listed.unwrap_or_default() {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+        }
+    }
+    normalise::check_count(values.len()).map_err(in_value)?;
+    if !values.is_empty() {
+        container.insert(attribute.name, Value::Array(values));
+    }
+    Ok(())
+}
+
 fn take(container: &mut Object, attribute: &'static Attribute) -> Vec<Entry> {
     let Some(Value::Array(items)) = container.remove(attribute.name) else {
         return Vec::new();

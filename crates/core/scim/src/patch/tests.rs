@@ -11,7 +11,7 @@ const ADA: &str = r#"{"userName":"ada","displayName":"Ada","title":"Eng","name":
     "emails":[{"value":"a@d.example","type":"work","primary":true},{"value":"h@d.example","type":"home"}]}"#;
 
 fn user(body: &str) -> UserDocument {
-    UserDocument::parse_create(body.as_bytes()).unwrap()
+    UserDocument::parse_create(body.as_bytes(), Catalogue::STANDARD).unwrap()
 }
 
 fn request(operations: &str) -> Result<PatchRequest, Error> {
@@ -23,7 +23,7 @@ fn request(operations: &str) -> Result<PatchRequest, Error> {
 }
 
 fn apply(start: &str, operations: &str) -> Result<(UserDocument, Changed), Error> {
-    request(operations)?.apply_user(&user(start))
+    request(operations)?.apply_user(&user(start), Catalogue::STANDARD)
 }
 
 /// The operations turn one user into another.
@@ -396,7 +396,10 @@ fn is_atomic_and_sequential() {
         r#"{"op":"replace","path":"title","value":"X"},{"op":"replace","path":"nope","value":"X"}"#,
     )
     .unwrap();
-    let error = request.apply_user(&before).unwrap_err().to_scim();
+    let error = request
+        .apply_user(&before, Catalogue::STANDARD)
+        .unwrap_err()
+        .to_scim();
     assert_eq!(error.scim_type, Some(ScimType::InvalidPath));
     assert!(
         error.detail.contains("/Operations/1/path"),
@@ -523,16 +526,21 @@ fn refuses_messages_of_another_form() {
 }
 
 fn group() -> GroupDocument {
-    GroupDocument::parse_create(br#"{"displayName":"G","externalId":"x"}"#)
-        .unwrap()
-        .0
+    GroupDocument::parse_create(
+        br#"{"displayName":"G","externalId":"x"}"#,
+        Catalogue::STANDARD,
+    )
+    .unwrap()
+    .0
 }
 
 fn member_changes(operations: &str) -> Result<Vec<MemberChange>, Error> {
-    request(operations)?.group_changes(&group()).map(|changes| {
-        assert_eq!(changes.document, None, "{operations}");
-        changes.members
-    })
+    request(operations)?
+        .group_changes(&group(), Catalogue::STANDARD)
+        .map(|changes| {
+            assert_eq!(changes.document, None, "{operations}");
+            changes.members
+        })
 }
 
 fn refs(ids: &[&str]) -> Vec<MemberRef> {
@@ -673,18 +681,18 @@ fn renames_groups_as_okta_authentik_and_rauthy_do() {
     let okta =
         request(r#"{"op":"replace","value":{"id":"own-id","schemas":["x"],"displayName":"H"}}"#)
             .unwrap()
-            .group_changes(&group())
+            .group_changes(&group(), Catalogue::STANDARD)
             .unwrap();
     assert_eq!(okta.document.unwrap().display_name(), "H");
     assert_eq!(okta.members, []);
     let rauthy = request(r#"{"op":"replace","value":{"externalId":null,"displayName":"G"}}"#)
         .unwrap()
-        .group_changes(&group())
+        .group_changes(&group(), Catalogue::STANDARD)
         .unwrap();
     assert_eq!(rauthy.document.unwrap().keys().external_id, None);
     let same = request(r#"{"op":"replace","path":"displayName","value":"G"}"#)
         .unwrap()
-        .group_changes(&group())
+        .group_changes(&group(), Catalogue::STANDARD)
         .unwrap();
     assert_eq!(same.document, None);
 }
@@ -694,15 +702,15 @@ fn fuzz_patch(body: &[u8], current: &UserDocument) -> bool {
     let Ok(request) = PatchRequest::parse(body) else {
         return false;
     };
-    if let Ok(changes) = request.group_changes(&group()) {
+    if let Ok(changes) = request.group_changes(&group(), Catalogue::STANDARD) {
         drop(changes);
     }
-    let Ok((document, changed)) = request.apply_user(current) else {
+    let Ok((document, changed)) = request.apply_user(current, Catalogue::STANDARD) else {
         return false;
     };
     let canonical = document.to_canonical();
     assert_eq!(
-        UserDocument::parse_create(&canonical).as_ref(),
+        UserDocument::parse_create(&canonical, Catalogue::STANDARD).as_ref(),
         Ok(&document)
     );
     assert_eq!(

@@ -7,14 +7,21 @@ use crate::name::FoldedName;
 use crate::user::UserDocument;
 use std::format;
 
-fn query(text: &str) -> ListQuery {
-    ListQuery::parse(text, ResourceKind::User).unwrap()
+fn parse(text: &str, kind: ResourceKind) -> Result<ListQuery, Error> {
+    ListQuery::parse(text, Kinds::One(kind), Catalogue::STANDARD)
+}
+
+fn query(text: &str) -> Selection {
+    let mut query = parse(text, ResourceKind::User).unwrap();
+    query.selections.pop().unwrap()
+}
+
+fn page(text: &str) -> Page {
+    parse(text, ResourceKind::User).unwrap().page
 }
 
 fn refusal(text: &str) -> (Option<ScimType>, String) {
-    let error = ListQuery::parse(text, ResourceKind::User)
-        .unwrap_err()
-        .to_scim();
+    let error = parse(text, ResourceKind::User).unwrap_err().to_scim();
     (error.scim_type, error.detail)
 }
 
@@ -35,8 +42,8 @@ fn decodes_what_clients_send() {
     let empty = query("");
     assert!(empty.filter.is_none() && empty.sort.is_none() && empty.projection.is_all());
     assert!(query("filter=&attributes=&count=&sortBy=").filter.is_none());
-    let group = ListQuery::parse("excludedAttributes=members", ResourceKind::Group).unwrap();
-    assert!(!group.projection.shows("members"));
+    let group = parse("excludedAttributes=members", ResourceKind::Group).unwrap();
+    assert!(!group.selections[0].projection.shows("members"));
     assert!(
         !ListQuery::parse_projection("attributes=title", ResourceKind::User)
             .unwrap()
@@ -47,15 +54,108 @@ fn decodes_what_clients_send() {
 #[test]
 fn pages_as_the_rfc_says() {
     // RFC 7644 section 3.4.2.4.
-    let page = |text: &str| (query(text).start_index, query(text).count);
-    assert_eq!(page(""), (1, PAGE_SIZE_DEFAULT));
-    assert_eq!(page("startIndex=0&count=0"), (1, 0));
-    assert_eq!(page("startIndex=-5&count=-1"), (1, 0));
-    assert_eq!(page("startIndex=7&count=3"), (7, 3));
+    let index = |start, count| Page::Index { start, count };
+    assert_eq!(page(""), index(1, PAGE_SIZE_DEFAULT));
+    assert_eq!(page("startIndex=0&count=0"), index(1, 0));
+    assert_eq!(page("startIndex=-5&count=-1"), index(1, 0));
+    assert_eq!(page("startIndex=7&count=3"), index(7, 3));
     assert_eq!(
         page("startIndex=99999999999999999999&count=1000000"),
-        (u64::MAX, PAGE_SIZE_MAX)
+        index(u64::MAX, PAGE_SIZE_MAX)
     );
+}
+
+#[test]
+fn pages_by_cursor_if_one_is_named() {
+    // RFC 9865 section 2: an empty cursor asks for the first page.
+    let cursor = |cursor: Option<&str>, count| Page::Cursor {
+        cursor: cursor.map(String::from),
+        count,
+    };
+    assert_eq!(page("cursor"), cursor(None, PAGE_SIZE_DEFAULT));
+    assert_eq!(page("cursor=&count=7"), cursor(None, 7));
+    assert_eq!(
+        page("cursor=abc&count=9999"),
+        cursor(Some("abc"), PAGE_SIZE_MAX)
+    );
+    assert_eq!(
+        page("cursor=abc&startIndex=1"),
+        cursor(Some("abc"), PAGE_SIZE_DEFAULT)
+    );
+    for text in ["cursor&count=0", "cursor&count=-1", "cursor&count=many"] {
+        assert_eq!(refusal(text).0, Some(ScimType::InvalidCount), "{text}");
+    }
+    assert!(refusal("cursor=abc&startIndex=2").1.contains("startIndex"));
+    let binding = |text: &str| parse(text, ResourceKind::User).unwrap().binding;
+    let filter = "filter=title+pr";
+    assert_eq!(
+        binding(&format!("{filter}&cursor=a&count=3")),
+        binding(filter)
+    );
+    assert_ne!(binding(&format!("{filter}&sortBy=title")), binding(filter));
+    assert_ne!(binding(""), binding(filter));
+}
+
+#[test]
+fn a_search_says_the_same_in_a_body() {
+    let search =
+        |body: &str, kinds| ListQuery::parse_search(body.as_bytes(), kinds, Catalogue::STANDARD);
+    let users = Kinds::One(ResourceKind::User);
+    let body = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],"filter":
+        "userName eq \"ada@demo.example\"","attributes":["title","emails"],"startIndex":2,"count":"5"}"#;
+    let query = search(body, users).unwrap();
+    assert_eq!(query.page, Page::Index { start: 2, count: 5 });
+    let selection = &query.selections[0];
+    assert!(selection.projection.shows("emails") && !selection.projection.shows("groups"));
+    let probe = selection.filter.as_ref().unwrap().probe();
+    assert_eq!(
+        probe,
+        Probe::UserNameEq(FoldedName::lookup("ada@demo.example"))
+    );
+    for (body, scim_type) in [
+        ("[]", ScimType::InvalidSyntax),
+        (r#"{"filter":"x","FILTER":"y"}"#, ScimType::InvalidSyntax),
+        (r#"{"schemas":["urn:other"]}"#, ScimType::InvalidSyntax),
+        (r#"{"filter":{}}"#, ScimType::InvalidValue),
+        (r#"{"attributes":[1]}"#, ScimType::InvalidValue),
+        (r#"{"count":1.5}"#, ScimType::InvalidValue),
+        (r#"{"filter":"nope pr"}"#, ScimType::InvalidFilter),
+        (r#"{"cursor":"","count":0}"#, ScimType::InvalidCount),
+    ] {
+        let error = search(body, users).unwrap_err().to_scim();
+        assert_eq!(error.scim_type, Some(scim_type), "{body}");
+    }
+}
+
+#[test]
+fn over_all_types_an_attribute_of_another_type_is_without_a_value() {
+    // RFC 7644 section 3.4.2.1.
+    let probes = |filter: &str| -> Vec<Probe> {
+        let query = format!("filter={}", filter.replace(' ', "+"));
+        let query = ListQuery::parse(&query, Kinds::All, Catalogue::STANDARD).unwrap();
+        let filters = query.selections.iter();
+        filters
+            .map(|one| one.filter.as_ref().unwrap().probe())
+            .collect()
+    };
+    let name = Probe::UserNameEq(FoldedName::lookup("ada"));
+    assert_eq!(
+        probes(r#"userName eq "ada""#),
+        [name.clone(), Probe::Nothing]
+    );
+    assert_eq!(
+        probes(r#"userName eq "ada" and id pr"#),
+        [name, Probe::Nothing]
+    );
+    assert_eq!(probes(r#"userName ne "ada""#), [Probe::Scan, Probe::Scan]);
+    assert_eq!(
+        probes(r#"members[value eq "1"]"#),
+        [Probe::Nothing, Probe::MemberEq("1".into())]
+    );
+    let all = |query: &str| ListQuery::parse(query, Kinds::All, Catalogue::STANDARD);
+    assert!(all("filter=nope+pr").is_err());
+    assert!(all("filter=userName+eq+5").is_err());
+    assert!(all("sortBy=userName").is_ok() && all("sortBy=nope").is_err());
 }
 
 #[test]
@@ -98,7 +198,7 @@ fn order(by: &str, bodies: &[&str]) -> Vec<usize> {
     let sort = query(by).sort.unwrap();
     let users: Vec<UserDocument> = bodies
         .iter()
-        .map(|body| UserDocument::parse_create(body.as_bytes()).unwrap())
+        .map(|body| UserDocument::parse_create(body.as_bytes(), Catalogue::STANDARD).unwrap())
         .collect();
     let none = |_: &str| false;
     let mut keys: Vec<_> = users
@@ -154,8 +254,9 @@ fn sorts_as_the_rfc_says() {
 fn fuzz_query(text: &str) {
     use crate::etag::EntityTags;
     for kind in [ResourceKind::User, ResourceKind::Group] {
-        if let Ok(query) = ListQuery::parse(text, kind) {
-            assert!(query.start_index >= 1 && query.count <= PAGE_SIZE_MAX);
+        if let Ok(query) = parse(text, kind) {
+            let (Page::Index { count, .. } | Page::Cursor { count, .. }) = query.page;
+            assert!(count <= PAGE_SIZE_MAX);
         }
     }
     if let Ok(EntityTags::List(tags)) = EntityTags::parse(text) {

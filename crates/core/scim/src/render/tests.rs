@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::group::GroupDocument;
+use crate::schema::Catalogue;
 use crate::user::UserDocument;
 use std::string::{String, ToString};
 
@@ -22,7 +23,7 @@ const GROUPS: [GroupRef<'_>; 1] = [GroupRef {
 fn user() -> Vec<u8> {
     let body = r#"{"userName":"a","title":"T","name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a@d.example","type":"work"},{"type":"home"}],
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D","manager":{"value":"m"}}}"#;
-    UserDocument::parse_create(body.as_bytes())
+    UserDocument::parse_create(body.as_bytes(), Catalogue::STANDARD)
         .unwrap()
         .to_canonical()
 }
@@ -51,10 +52,10 @@ fn splices_everything_without_projection() {
     // What is shown can be PUT back unchanged (RFC 7644 section 3.5.1).
     let current = UserDocument::from_canonical(&user()).unwrap();
     assert_eq!(
-        UserDocument::parse_replace(text.as_bytes(), &current),
+        UserDocument::parse_replace(text.as_bytes(), &current, Catalogue::STANDARD),
         Ok(current)
     );
-    let alone = render_user(&user(), &META, &[], &Projection::ALL).unwrap();
+    let alone = render_user(&user(), &META, &[], &Projection::all(ResourceKind::User)).unwrap();
     assert!(!String::from_utf8(alone).unwrap().contains("groups"));
 }
 
@@ -150,7 +151,7 @@ fn hides_what_excluded_attributes_name_but_never_id_and_schemas() {
 
 #[test]
 fn shows_members_even_if_there_are_none() {
-    let canonical = GroupDocument::parse_create(br#"{"displayName":"G"}"#)
+    let canonical = GroupDocument::parse_create(br#"{"displayName":"G"}"#, Catalogue::STANDARD)
         .unwrap()
         .0
         .to_canonical();
@@ -176,12 +177,12 @@ fn shows_members_even_if_there_are_none() {
         )
         .unwrap()
     };
-    assert!(members(&[], &Projection::ALL).ends_with(r#","members":[]}"#));
-    assert!(members(&["1", "2"], &Projection::ALL).ends_with(
+    assert!(members(&[], &Projection::all(ResourceKind::Group)).ends_with(r#","members":[]}"#));
+    assert!(members(&["1", "2"], &Projection::all(ResourceKind::Group)).ends_with(
         r#","members":[{"value":"1","$ref":"r","type":"User","display":"One"},{"value":"2","$ref":"r","type":"User"}]}"#
     ));
     let excluded = Projection::parse(None, Some("members"), ResourceKind::Group).unwrap();
-    assert!(!excluded.shows("members") && Projection::ALL.shows("members"));
+    assert!(!excluded.shows("members") && Projection::all(ResourceKind::Group).shows("members"));
     assert!(!members(&["1"], &excluded).contains("members"));
     let ids = Projection::parse(Some("members.value"), None, ResourceKind::Group).unwrap();
     assert!(members(&["1"], &ids).ends_with(r#""id":"u1","members":[{"value":"1"}]}"#));
@@ -190,10 +191,14 @@ fn shows_members_even_if_there_are_none() {
 #[test]
 fn lists_hold_every_member_that_strict_clients_need() {
     assert_eq!(
-        String::from_utf8(render_list(0, 1, &[])).unwrap(),
+        String::from_utf8(render_list(0, &Position::Index(1), &[])).unwrap(),
         r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#
     );
-    let list = render_list(12, 11, &[b"{}".to_vec(), b"{\"a\":1}".to_vec()]);
+    let list = render_list(
+        12,
+        &Position::Index(11),
+        &[b"{}".to_vec(), b"{\"a\":1}".to_vec()],
+    );
     assert!(String::from_utf8(list).unwrap().ends_with(
         r#""totalResults":12,"startIndex":11,"itemsPerPage":2,"Resources":[{},{"a":1}]}"#
     ));
@@ -208,7 +213,7 @@ fn refuses_damaged_documents() {
     let only = Projection::parse(Some("title"), None, ResourceKind::User).unwrap();
     for damaged in [&b""[..], b"{}", b"[1]", b"{\"a\":1"] {
         assert_eq!(
-            render_user(damaged, &META, &[], &Projection::ALL),
+            render_user(damaged, &META, &[], &Projection::all(ResourceKind::User)),
             Err(Error::Stored)
         );
     }

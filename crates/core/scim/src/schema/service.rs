@@ -27,6 +27,7 @@ pub(crate) static SCHEMAS: [Schema; 3] = [
             Attribute::complex("etag", SUPPORTED, "Entity tags.")
                 .required()
                 .read_only(),
+            Attribute::complex("pagination", PAGINATION, "Paging (RFC 9865).").read_only(),
             Attribute::values(
                 "authenticationSchemes",
                 SCHEMES,
@@ -106,6 +107,39 @@ const FILTER: &[Attribute] = &[
     Attribute::new("maxResults", Kind::Integer, "The most resources on a page.")
         .required()
         .read_only(),
+];
+
+const PAGINATION: &[Attribute] = &[
+    Attribute::boolean("cursor", "Whether paging by cursor is offered.")
+        .required()
+        .read_only(),
+    Attribute::boolean("index", "Whether paging by index is offered.")
+        .required()
+        .read_only(),
+    Attribute::text(
+        "defaultPaginationMethod",
+        "What is used if the client names none.",
+    )
+    .canonical(&["cursor", "index"])
+    .read_only(),
+    Attribute::new(
+        "defaultPageSize",
+        Kind::Integer,
+        "The resources on a page if the client names no count.",
+    )
+    .read_only(),
+    Attribute::new(
+        "maxPageSize",
+        Kind::Integer,
+        "The most resources on a page.",
+    )
+    .read_only(),
+    Attribute::new(
+        "cursorTimeout",
+        Kind::Integer,
+        "How long a cursor leads on, in seconds.",
+    )
+    .read_only(),
 ];
 
 const SCHEMES: &[Attribute] = &[

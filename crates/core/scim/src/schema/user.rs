@@ -39,8 +39,9 @@ static USER: Schema = Schema {
         ),
         Attribute::boolean(
             "active",
-            "Whether the account may be used; true if never set.",
-        ),
+            "Whether the account may be used. A user always has it; true if never set.",
+        )
+        .required(),
         password(),
         Attribute::values("emails", EMAILS, "Email addresses, all in trusted domains."),
         Attribute::values("phoneNumbers", PHONE_NUMBERS, "Phone numbers."),

@@ -8,7 +8,8 @@ use std::format;
 use std::string::{String, ToString};
 
 fn create(body: &str) -> UserDocument {
-    UserDocument::parse_create(body.as_bytes()).unwrap_or_else(|e| panic!("{}", e.to_scim().detail))
+    UserDocument::parse_create(body.as_bytes(), Catalogue::STANDARD)
+        .unwrap_or_else(|e| panic!("{}", e.to_scim().detail))
 }
 
 fn canonical(body: &str) -> String {
@@ -16,7 +17,7 @@ fn canonical(body: &str) -> String {
 }
 
 fn refusal(body: &str) -> (Option<ScimType>, String) {
-    let error = UserDocument::parse_create(body.as_bytes())
+    let error = UserDocument::parse_create(body.as_bytes(), Catalogue::STANDARD)
         .unwrap_err()
         .to_scim();
     (error.scim_type, error.detail)
@@ -168,7 +169,7 @@ fn refuses_bodies_with_two_meanings() {
     }
     let big = format!(r#"{{"userName":"a","x":"{}"}}"#, "y".repeat(BODY_BYTES_MAX));
     assert_eq!(
-        UserDocument::parse_create(big.as_bytes())
+        UserDocument::parse_create(big.as_bytes(), Catalogue::STANDARD)
             .unwrap_err()
             .to_scim()
             .status,
@@ -179,7 +180,7 @@ fn refuses_bodies_with_two_meanings() {
         std::vec!["\"a@d.example\""; VALUES_MAX + 1].join(",")
     );
     assert_eq!(
-        UserDocument::parse_create(many.as_bytes())
+        UserDocument::parse_create(many.as_bytes(), Catalogue::STANDARD)
             .unwrap_err()
             .to_scim()
             .status,
@@ -215,12 +216,12 @@ fn refuses_identifiers_on_every_path_that_sets_them() {
         ),
     ] {
         assert_eq!(
-            UserDocument::parse_create(body.as_bytes()),
+            UserDocument::parse_create(body.as_bytes(), Catalogue::STANDARD),
             expected,
             "{body}"
         );
         assert_eq!(
-            UserDocument::parse_replace(body.as_bytes(), &current),
+            UserDocument::parse_replace(body.as_bytes(), &current, Catalogue::STANDARD),
             expected,
             "{body}"
         );
@@ -256,7 +257,9 @@ fn names_every_identifier_with_its_domain() {
 #[test]
 fn put_keeps_a_suspension_that_it_does_not_mention() {
     let suspended = create(r#"{"userName":"a","active":false,"title":"T"}"#);
-    let replaced = |body: &str| UserDocument::parse_replace(body.as_bytes(), &suspended).unwrap();
+    let replaced = |body: &str| {
+        UserDocument::parse_replace(body.as_bytes(), &suspended, Catalogue::STANDARD).unwrap()
+    };
     assert!(!replaced(r#"{"userName":"a"}"#).keys().active);
     assert!(!replaced(r#"{"userName":"a","active":null}"#).keys().active);
     assert!(
@@ -310,7 +313,7 @@ fn holds_documents_to_their_size() {
     };
     let mut user = create(r#"{"userName":"a"}"#);
     for index in 0..30 {
-        match add(index).apply_user(&user) {
+        match add(index).apply_user(&user, Catalogue::STANDARD) {
             Ok((next, _)) => user = next,
             Err(error) => {
                 assert_eq!(error.to_scim().status, 413);
@@ -326,19 +329,23 @@ fn holds_documents_to_their_size() {
 /// The body of a fuzz target: what is accepted is canonical and reads back.
 fn fuzz_body(body: &[u8]) -> bool {
     use crate::group::GroupDocument;
-    if let Ok((group, _)) = GroupDocument::parse_create(body) {
-        let again = GroupDocument::parse_create(&group.to_canonical()).map(|(group, _)| group);
+    if let Ok((group, _)) = GroupDocument::parse_create(body, Catalogue::STANDARD) {
+        let again = GroupDocument::parse_create(&group.to_canonical(), Catalogue::STANDARD)
+            .map(|(group, _)| group);
         assert_eq!(again.as_ref(), Ok(&group));
         assert_eq!(
             GroupDocument::from_canonical(&group.to_canonical()),
             Ok(group)
         );
     }
-    let Ok(user) = UserDocument::parse_create(body) else {
+    let Ok(user) = UserDocument::parse_create(body, Catalogue::STANDARD) else {
         return false;
     };
     let canonical = user.to_canonical();
-    assert_eq!(UserDocument::parse_create(&canonical).as_ref(), Ok(&user));
+    assert_eq!(
+        UserDocument::parse_create(&canonical, Catalogue::STANDARD).as_ref(),
+        Ok(&user)
+    );
     assert_eq!(UserDocument::from_canonical(&canonical).as_ref(), Ok(&user));
     assert_eq!(
         user.identifiers().len(),

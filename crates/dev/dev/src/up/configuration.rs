@@ -6,7 +6,7 @@ use std::path::Path;
 
 use base64ct::{Base64, Encoding as _};
 use chancery_dsse::PublicKey;
-use chancery_json::{Fields, Limits, Object, Value};
+use chancery_json::{Element, Fields, Limits, Object, Value};
 
 use crate::error::DevError;
 use crate::files;
@@ -63,6 +63,8 @@ pub(crate) struct Settlement<'a> {
     pub(crate) admission_key: PublicKey,
     /// Whether addresses outside the trusted domains are taken.
     pub(crate) dangerous_any_domain: bool,
+    /// The vendor's schemas, each with its resource type.
+    pub(crate) schema_extensions: Vec<Value>,
 }
 
 impl Settlement<'_> {
@@ -79,7 +81,7 @@ impl Settlement<'_> {
             .map(Value::from)
             .collect();
         Object::new()
-            .with("version", 1_u64)
+            .with("version", 2_u64)
             .with("service", SERVICE)
             .with("host_names", names)
             .with("witness_policy", self.witness_policy)
@@ -88,6 +90,7 @@ impl Settlement<'_> {
             .with("release_threshold", 1_u64)
             .with("admission_keys", key(&self.admission_key))
             .with("dangerous_any_domain", self.dangerous_any_domain)
+            .with("schema_extensions", self.schema_extensions.clone())
             .to_bytes()
     }
 }
@@ -124,6 +127,8 @@ pub(crate) struct Settled {
     pub(crate) dangerous_any_domain: bool,
     /// The names of the certificate.
     pub(crate) host_names: BTreeSet<String>,
+    /// The vendor's schemas.
+    pub(crate) schema_extensions: Vec<Value>,
 }
 
 impl Settled {
@@ -135,6 +140,15 @@ impl Settled {
                 witness_policy: fields.take_str("witness_policy")?,
                 dangerous_any_domain: fields.take_bool("dangerous_any_domain")?,
                 host_names: fields.take_strings("host_names")?.into_iter().collect(),
+                // Version 1 had none.
+                schema_extensions: fields
+                    .take_optional("schema_extensions")
+                    .map(Element::into_array)
+                    .transpose()?
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(Element::into_value)
+                    .collect(),
             })
         };
         read().map_err(|error| DevError::Document {
@@ -144,7 +158,8 @@ impl Settled {
     }
 
     /// What the command line asks for and cannot have, because it was settled the first time.
-    pub(crate) fn contradictions(&self, listen: SocketAddr, any_domain: bool) -> Vec<&'static str> {
+    pub(crate) fn contradictions(&self, wanted: &Settlement<'_>) -> Vec<&'static str> {
+        let (listen, any_domain) = (wanted.listen, wanted.dangerous_any_domain);
         let mut found = Vec::new();
         if self.dangerous_any_domain && !any_domain {
             found.push(
@@ -154,6 +169,9 @@ impl Settled {
         if any_domain && !self.dangerous_any_domain {
             found
                 .push("--dangerous-any-domain has no effect: this data folder was made without it");
+        }
+        if self.schema_extensions != wanted.schema_extensions {
+            found.push("--user-schema and --group-schema: this data folder was made with other schemas, which stay in force");
         }
         let named = |name: &String| self.host_names.contains(name);
         if !host_names(listen.ip()).iter().all(named) {
@@ -229,7 +247,7 @@ pub(crate) fn settle(path: &Path, wanted: &Settlement<'_>) -> Result<Vec<&'stati
     if settled.witness_policy != wanted.witness_policy {
         return Err(DevError::WitnessKeys);
     }
-    Ok(settled.contradictions(wanted.listen, wanted.dangerous_any_domain))
+    Ok(settled.contradictions(wanted))
 }
 
 #[cfg(test)]
@@ -255,6 +273,7 @@ mod tests {
             release_key: SigningKey::from_seed([1; 32]).public_key(),
             admission_key: SigningKey::from_seed([2; 32]).public_key(),
             dangerous_any_domain: any,
+            schema_extensions: Vec::new(),
         }
     }
 
@@ -303,7 +322,7 @@ mod tests {
             r#""service":"demo.chancery.example","host_names":["localhost","127.0.0.1"]"#,
             r#""demo.chancery.example/witness-4":"witness-4""#,
             r#""release_threshold":1"#,
-            r#""dangerous_any_domain":true}"#,
+            r#""dangerous_any_domain":true,"schema_extensions":[]}"#,
         ] {
             assert!(text.contains(part), "{text}");
         }

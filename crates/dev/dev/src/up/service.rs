@@ -26,6 +26,7 @@ use crate::up::layout::{Layout, WITNESSES};
 use crate::up::programs::Programs;
 use crate::up::publication::{self, Known, pins, published, same_deployment};
 use crate::up::release;
+use crate::up::schemas;
 use crate::up::supervisor::{Change, Supervisor};
 use crate::up::tenant::{self, Founded, Founder, IssuerState, SLUG};
 
@@ -116,12 +117,14 @@ impl<'a> Service<'a> {
         }
         let witnesses = self.children.witness_keys().ok_or(DevError::WitnessKeys)?;
         let witness_policy = configuration::witness_policy(&witnesses);
+        let schemas = schemas::read(&self.args.user_schemas, &self.args.group_schemas)?;
         let settlement = Settlement {
             listen: self.args.listen,
             witness_policy: &witness_policy,
             release_key: keys.release.public_key(),
             admission_key: keys.admission.public_key(),
             dangerous_any_domain: self.args.dangerous_any_domain,
+            schema_extensions: schemas,
         };
         let path = self.layout.host_file("configuration.json");
         for contradiction in configuration::settle(&path, &settlement)? {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use chancery_authority::{
     ActClass, BurstLimits, GroupStanding, OnDelete, Scope, UserNameForm, VerifiedDelegation,
 };
-use chancery_scim::Identifier;
+use chancery_scim::{Catalogue, Identifier};
 
 use super::Settings;
 use crate::act::Refusal;
@@ -20,6 +20,8 @@ pub(super) struct Caller {
     pub(super) now_ms: u64,
     /// Whether what it asks for is recorded as an intent.
     pub(super) planning: bool,
+    /// The resource types that are offered.
+    pub(super) catalogue: Catalogue,
     scopes: Vec<Scope>,
     any_domain: bool,
 }
@@ -91,6 +93,7 @@ pub fn covers(
         credential: credential.handle,
         now_ms,
         planning: false,
+        catalogue: Catalogue::STANDARD,
         scopes: scopes(credential),
         any_domain: false,
     };
@@ -145,6 +148,7 @@ impl Caller {
             credential: *handle,
             now_ms,
             planning: registry.takes_intents(now_ms),
+            catalogue: settings.catalogue,
             scopes: scopes(credential),
             any_domain: settings.dangerous_any_domain,
         })
@@ -170,6 +174,7 @@ impl Caller {
             credential: *handle,
             now_ms,
             planning: false,
+            catalogue: settings.catalogue,
             scopes: scopes(credential),
             any_domain: settings.dangerous_any_domain,
         })

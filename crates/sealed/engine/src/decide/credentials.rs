@@ -10,11 +10,12 @@ use chancery_json::{Fields, Limits, Object, Value};
 
 use super::admin::{Desk, Outcome, hash_member};
 use super::booking::{Booking, Document};
-use crate::act::{Answer, ListedCredential, Refusal, Secret};
+use crate::act::{Answer, ListedCredential, Refusal};
 use crate::event::Event;
 use crate::prepare::Draws;
 use crate::registry::{Granted, Registry};
 use crate::resource::Credential;
+use crate::secret::Secret;
 use crate::tenant::Tenant;
 
 /// Longest label of a credential in bytes.

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use chancery_authority::Scope;
-use chancery_scim::{Error, GroupDocument, MemberChange, MemberRef};
+use chancery_scim::{Error, GroupDocument, MemberChange, MemberRef, ResourceKind};
 use chancery_sealing::Key;
 
 use super::authority::{Caller, Grant, Need, members_named};
@@ -50,7 +50,10 @@ pub(super) fn create(head: &mut Tenant, by: &Caller, new: NewGroup) -> Outcome {
     }
     let grant = by.may(registry, &need)?;
     let directory = registry.effective();
-    let joining = Delta::joining(users_of(directory, new.members)?, directory)?;
+    let joining = Delta::joining(
+        users_of(directory, new.members, Unknown::Refused)?,
+        directory,
+    )?;
     let group = Group {
         id: new.id,
         handle: new.handle,
@@ -90,7 +93,7 @@ fn finished(done: Done) -> Outcome {
 
 pub(super) fn replace(head: &mut Tenant, by: &Caller, update: &Update<Vec<u8>>) -> Outcome {
     let (group, before) = current(head, by, update.id, update.if_match.as_ref())?;
-    let (after, members) = GroupDocument::parse_replace(&update.change)?;
+    let (after, members) = GroupDocument::parse_replace(&update.change, &before, by.catalogue)?;
     let document = (after != before).then_some(after);
     let members = members.map(MemberChange::ReplaceAll).into_iter().collect();
     change(
@@ -108,7 +111,7 @@ pub(super) fn patch(
     update: &Update<chancery_scim::PatchRequest>,
 ) -> Outcome {
     let (group, before) = current(head, by, update.id, update.if_match.as_ref())?;
-    let changes = update.change.group_changes(&before)?;
+    let changes = update.change.group_changes(&before, by.catalogue)?;
     change(
         head,
         by,
@@ -153,7 +156,9 @@ impl Wish {
         let mut wish = Self::default();
         for change in changes {
             match change {
-                MemberChange::Add(members) => wish.add(users_of(registry, members)?),
+                MemberChange::Add(members) => {
+                    wish.add(users_of(registry, members, Unknown::LeftOut)?);
+                }
                 // A value that is no id of ours is not a member: removing it is a success.
                 MemberChange::Remove(values) => {
                     for id in values.iter().filter_map(|value| ResourceId::parse(value)) {
@@ -162,7 +167,7 @@ impl Wish {
                     }
                 }
                 MemberChange::ReplaceAll(members) => {
-                    let wanted = users_of(registry, members)?;
+                    let wanted = users_of(registry, members, Unknown::Refused)?;
                     wish = Self {
                         cleared: true,
                         ..Self::default()
@@ -346,18 +351,44 @@ impl Change {
     }
 }
 
-/// The users that members name; anybody else is refused.
-fn users_of(registry: &Registry, members: Vec<MemberRef>) -> Result<BTreeSet<ResourceId>, Refusal> {
+/// What becomes of a member that is no resource of the tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unknown {
+    /// The request is refused.
+    Refused,
+    /// The member is left out, and the answer shows that it is not there: what a list is added to is often
+    /// older than the departure of one of its members.
+    LeftOut,
+}
+
+/// The users that members name. A group is no member, whoever asks.
+fn users_of(
+    registry: &Registry,
+    members: Vec<MemberRef>,
+    unknown: Unknown,
+) -> Result<BTreeSet<ResourceId>, Refusal> {
     let mut users = BTreeSet::new();
     for member in members {
-        match ResourceId::parse(&member.value).filter(|id| registry.users().get(*id).is_some()) {
-            Some(id) => users.insert(id),
+        let id = ResourceId::parse(&member.value);
+        let is_group = member.kind == Some(ResourceKind::Group)
+            || id.is_some_and(|id| registry.groups().get(id).is_some());
+        let user = id.filter(|id| registry.users().get(*id).is_some());
+        match user {
+            _ if is_group => {
+                return Err(Refusal::GroupMember {
+                    value: short(member.value),
+                });
+            }
+            Some(id) => {
+                users.insert(id);
+            }
+            None if unknown == Unknown::LeftOut => {}
             None => {
                 return Err(Refusal::UnknownMember {
                     value: short(member.value),
                 });
             }
-        };
+        }
     }
     Ok(users)
 }

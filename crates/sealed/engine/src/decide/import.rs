@@ -11,7 +11,7 @@ use chancery_directory::record::NameKind;
 use chancery_directory::{Digest, EntryType, Handle, KeyRecord, KeySource, Opens, Validity};
 use chancery_json::{Element, ErrorKind, Fields, Object, Value};
 use chancery_keyset::PublicKeyset;
-use chancery_scim::UserDocument;
+use chancery_scim::{Catalogue, UserDocument};
 use chancery_sealing::Key;
 
 use super::admin::{Desk, tenant_handle};
@@ -327,5 +327,8 @@ fn document(
             .collect();
         body = body.with("emails", emails);
     }
-    Ok(UserDocument::parse_create(&body.to_bytes())?)
+    Ok(UserDocument::parse_create(
+        &body.to_bytes(),
+        Catalogue::STANDARD,
+    )?)
 }

@@ -89,7 +89,7 @@ fn finished(done: Done) -> Outcome {
 
 pub(super) fn replace(head: &mut Tenant, by: &Caller, update: &Update<Vec<u8>>) -> Outcome {
     let (user, before) = current(head, by, update.id, update.if_match.as_ref())?;
-    let after = UserDocument::parse_replace(&update.change, &before)?;
+    let after = UserDocument::parse_replace(&update.change, &before, by.catalogue)?;
     let changed = if after == before {
         Changed::No
     } else {
@@ -104,7 +104,7 @@ pub(super) fn patch(
     update: &Update<chancery_scim::PatchRequest>,
 ) -> Outcome {
     let (user, before) = current(head, by, update.id, update.if_match.as_ref())?;
-    let outcome = update.change.apply_user(&before)?;
+    let outcome = update.change.apply_user(&before, by.catalogue)?;
     change(head, by, &user, &before, outcome, &update.fresh)
 }
 
