@@ -459,12 +459,20 @@ fn a_group_is_kept_in_oktas_dialect() {
     assert_eq!(members(&mut client, &group), sorted(&[&a, &b]));
     let unknown = patch(&json!([{"op": "add", "path": "members", "value": [
         {"value": c}, {"value": "4048c2a0-ff8e-4904-a0e0-64472e34164a"}]}]));
+    client.patch(&path, &unknown).expect(200);
+    assert_eq!(
+        members(&mut client, &group),
+        sorted(&[&a, &b, &c]),
+        "whoever is gone is left out of an addition"
+    );
+    let unknown = patch(&json!([{"op": "replace", "path": "members", "value": [
+        {"value": c}, {"value": "4048c2a0-ff8e-4904-a0e0-64472e34164a"}]}]));
     client
         .patch(&path, &unknown)
         .scim_error(400, Some("invalidValue"));
     assert_eq!(
         members(&mut client, &group),
-        sorted(&[&a, &b]),
+        sorted(&[&a, &b, &c]),
         "all of it or nothing"
     );
     client.delete(&path).expect(204);

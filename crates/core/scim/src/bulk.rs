@@ -42,6 +42,8 @@ pub struct BulkOperation {
     pub method: String,
     /// The client's name for it.
     pub bulk_id: Option<String>,
+    /// The existing resource that its path names, if it names one.
+    pub named: Option<(ResourceKind, String)>,
     /// What is asked for; a fault of one operation is no other's.
     pub task: Result<BulkTask, Error>,
 }
@@ -140,33 +142,41 @@ impl BulkOperation {
         {
             return Err(Error::value("the bulkId is too long").within("bulkId"));
         }
-        let task = BulkTask::parse(&method, bulk_id.as_deref(), object);
+        let path = text(&mut object, "path");
+        let target = path.as_ref().ok().and_then(|path| {
+            let (kind, id) = target(path.as_deref()?)?;
+            Some((kind, id.map(String::from)))
+        });
+        let named = target.clone().and_then(|(kind, id)| Some((kind, id?)));
+        let task = path
+            .and_then(|_| target.ok_or(Error::NotFound))
+            .and_then(|target| BulkTask::parse(&method, bulk_id.as_deref(), target, object));
         Ok(Self {
             method,
             bulk_id,
+            named: named.filter(|(_, id)| !id.starts_with(REFERENCE)),
             task,
         })
     }
 }
 
 impl BulkTask {
-    fn parse(method: &str, bulk_id: Option<&str>, mut object: Object) -> Result<Self, Error> {
+    fn parse(
+        method: &str,
+        bulk_id: Option<&str>,
+        (kind, id): (ResourceKind, Option<String>),
+        mut object: Object,
+    ) -> Result<Self, Error> {
         let method = BulkMethod::parse(method)
             .ok_or_else(|| Error::syntax("use POST, PUT, PATCH or DELETE").within("method"))?;
-        let path = text(&mut object, "path")?.unwrap_or_default();
-        let (kind, id) = target(&path).ok_or_else(|| {
-            Error::syntax("a path is /Users, /Groups or one of these with an id").within("path")
-        })?;
-        match (method, id, bulk_id) {
-            (BulkMethod::Post, Some(_), _) => {
-                return Err(Error::syntax("POST is to /Users or /Groups").within("path"));
+        match (method, &id, bulk_id) {
+            (BulkMethod::Post, Some(_), _)
+            | (BulkMethod::Put | BulkMethod::Patch | BulkMethod::Delete, None, _) => {
+                return Err(Error::Method);
             }
             (BulkMethod::Post, None, None) => {
                 // RFC 7644 section 3.7: "REQUIRED when 'method' is 'POST'".
                 return Err(Error::syntax("POST needs a bulkId").within("bulkId"));
-            }
-            (BulkMethod::Put | BulkMethod::Patch | BulkMethod::Delete, None, _) => {
-                return Err(Error::syntax("the path names no resource").within("path"));
             }
             (_, _, _) => {}
         }
@@ -181,7 +191,7 @@ impl BulkTask {
         Ok(Self {
             method,
             kind,
-            id: id.map(String::from),
+            id,
             if_match,
             data,
         })
@@ -256,21 +266,19 @@ fn target(path: &str) -> Option<(ResourceKind, Option<&str>)> {
 /// Recursion is bounded by the depth of a body.
 fn collect<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) -> Result<(), Error> {
     match value {
-        Value::String(text) => match text.strip_prefix(REFERENCE) {
-            Some(name) => {
-                found.insert(name);
-            }
-            // A filter or a URI is text to us, not a place for a reference.
-            None if text.contains(REFERENCE) => {
-                let reason = "a reference by bulkId is a whole value: send the id alone";
-                return Err(Error::BulkReference { reason });
-            }
-            None => {}
-        },
+        Value::String(text) => found.extend(text.strip_prefix(REFERENCE)),
         Value::Array(items) => items.iter().try_for_each(|item| collect(item, found))?,
-        Value::Object(object) => object
-            .iter()
-            .try_for_each(|(_, value)| collect(value, found))?,
+        Value::Object(object) => {
+            for (name, value) in object.iter() {
+                let is_path = name.eq_ignore_ascii_case("path");
+                if is_path && value.as_str().is_some_and(|path| path.contains(REFERENCE)) {
+                    // It would select nothing, which is a success.
+                    let reason = "a path cannot refer to another operation: send members as values";
+                    return Err(Error::BulkReference { reason });
+                }
+                collect(value, found)?;
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
     Ok(())
@@ -338,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_inside_a_text_is_refused() {
+    fn a_reference_in_the_path_of_a_patch_is_refused() {
         let task = task_of(
             r#"{"method":"PATCH","path":"/Groups/1","data":{"Operations":[{"op":"remove",
             "path":"members[value eq \"bulkId:a\"]"}]}}"#,
@@ -351,18 +359,25 @@ mod tests {
 
     #[test]
     fn a_fault_of_one_operation_is_its_own() {
+        for (operation, status) in [
+            (
+                r#"{"method":"POST","path":"/Users/1","bulkId":"a","data":{}}"#,
+                405,
+            ),
+            (r#"{"method":"PUT","path":"/Users","data":{}}"#, 405),
+            (r#"{"method":"PUT","path":"/Users/1/2","data":{}}"#, 404),
+            (r#"{"method":"PUT","path":"/Usersx/1","data":{}}"#, 404),
+            (r#"{"method":"PUT","path":"/Me","data":{}}"#, 404),
+            (r#"{"method":"PUT","data":{}}"#, 404),
+        ] {
+            let error = task_of(operation).unwrap_err().to_scim();
+            assert_eq!(error.status, status, "{operation}");
+        }
         for (operation, place) in [
             (r#"{"method":"GET","path":"/Users/1"}"#, "/method"),
             (r#"{"path":"/Users/1"}"#, "/method"),
             (r#"{"method":"POST","path":"/Users","data":{}}"#, "/bulkId"),
-            (
-                r#"{"method":"POST","path":"/Users/1","bulkId":"a","data":{}}"#,
-                "/path",
-            ),
-            (r#"{"method":"PUT","path":"/Users","data":{}}"#, "/path"),
-            (r#"{"method":"PUT","path":"/Users/1/2","data":{}}"#, "/path"),
-            (r#"{"method":"PUT","path":"/Usersx/1","data":{}}"#, "/path"),
-            (r#"{"method":"PUT","path":"/Me","data":{}}"#, "/path"),
+            (r#"{"method":"PUT","path":7,"data":{}}"#, "/path"),
             (r#"{"method":"PUT","path":"/Users/1"}"#, "/data"),
             (r#"{"method":"PUT","path":"/Users/1","data":[]}"#, "/data"),
         ] {

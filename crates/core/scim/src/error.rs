@@ -94,7 +94,7 @@ pub enum Error {
     InvalidCursor,
     /// A cursor that led on once.
     ExpiredCursor,
-    /// A page size that paging by cursor cannot have.
+    /// A page size that is none, with a cursor.
     InvalidCount,
     /// A filter or order that would have to look at more resources than one request may.
     TooMany {
@@ -113,6 +113,8 @@ pub enum Error {
         /// The attribute.
         attribute: &'static str,
     },
+    /// The endpoint does not take the method.
+    Method,
     /// There is no such resource.
     NotFound,
     /// The resource has another version than `If-Match` names.
@@ -277,6 +279,7 @@ impl Error {
             | Self::BulkReference { .. }
             | Self::EntityTag
             | Self::Uniqueness { .. }
+            | Self::Method
             | Self::NotFound
             | Self::Precondition
             | Self::DiscoveryFilter
@@ -310,6 +313,7 @@ impl Error {
             Self::BulkReference { .. } => (400, Some(ScimType::InvalidValue)),
             Self::EntityTag => (400, None),
             Self::Uniqueness { .. } => (409, Some(ScimType::Uniqueness)),
+            Self::Method => (405, None),
             Self::NotFound => (404, None),
             Self::Precondition => (412, None),
             Self::DiscoveryFilter => (403, None),
@@ -349,6 +353,7 @@ impl Error {
             | Self::BulkReference { .. }
             | Self::EntityTag
             | Self::Uniqueness { .. }
+            | Self::Method
             | Self::NotFound
             | Self::Precondition
             | Self::DiscoveryFilter
@@ -401,7 +406,7 @@ impl fmt::Display for Error {
             Self::ExpiredCursor => f.write_str("the cursor has expired: begin again without it"),
             Self::InvalidCount => write!(
                 f,
-                "with a cursor, count is from 1 to the largest page, which is {PAGE_SIZE_MAX}"
+                "count is the number of resources on a page, of which the largest has {PAGE_SIZE_MAX}"
             ),
             Self::TooMany { limit } => write!(
                 f,
@@ -413,6 +418,7 @@ impl fmt::Display for Error {
             Self::Uniqueness { attribute } => {
                 write!(f, "a resource with this {attribute} exists already")
             }
+            Self::Method => f.write_str("this endpoint does not take this method"),
             Self::NotFound => f.write_str("no such resource"),
             Self::Precondition => f.write_str("the resource has another version"),
             Self::DiscoveryFilter => f.write_str("discovery endpoints take no filter"),

@@ -54,7 +54,7 @@ pub enum Page {
     Cursor {
         /// Where to go on; the first page if absent.
         cursor: Option<String>,
-        /// How many at most.
+        /// How many at most; 0 asks for the total alone.
         count: u64,
     },
 }
@@ -258,13 +258,10 @@ impl Parameters {
             });
         }
         let count = number("count", text(&self.count)).map_err(|_query| Error::InvalidCount)?;
-        match count.unwrap_or(PAGE_SIZE_DEFAULT) {
-            0 => Err(Error::InvalidCount),
-            count => Ok(Page::Cursor {
-                cursor: Some(cursor.clone()).filter(|cursor| !cursor.is_empty()),
-                count: count.min(PAGE_SIZE_MAX),
-            }),
-        }
+        Ok(Page::Cursor {
+            cursor: Some(cursor.clone()).filter(|cursor| !cursor.is_empty()),
+            count: count.unwrap_or(PAGE_SIZE_DEFAULT).min(PAGE_SIZE_MAX),
+        })
     }
 
     fn projection(&self, of: ResourceType) -> Result<Projection, Error> {

@@ -28,7 +28,7 @@ struct Entry {
     task: Result<BulkTask, ActFailure>,
     fresh: Option<Key>,
     /// The resource that it is about, once that is known.
-    about: Option<(ResourceKind, ResourceId)>,
+    about: Option<(ResourceKind, String)>,
     /// Positions of the operations that it refers to.
     waits_for: BTreeSet<usize>,
     state: State,
@@ -99,7 +99,7 @@ fn entries<D: Directory>(
             bulk_id: operation.bulk_id,
             task: operation.task.map_err(ActFailure::from),
             fresh: Some(directory.fresh().map_err(|_entropy| Refusal::Internal)?),
-            about: None,
+            about: operation.named,
             waits_for: BTreeSet::new(),
             state: State::Open,
         };
@@ -108,7 +108,7 @@ fn entries<D: Directory>(
         {
             let id = NewUser::id_of(fresh);
             made.insert(name.clone(), (at, id));
-            entry.about = Some((task.kind, id));
+            entry.about = Some((task.kind, id.text()));
         }
         entries.push(entry);
     }
@@ -187,7 +187,7 @@ fn ask<'d, D: Directory>(
         Some(text) => Some(ResourceId::parse(text).ok_or(Error::NotFound)?),
     };
     if let Some(id) = id {
-        entry.about = Some((task.kind, id));
+        entry.about = Some((task.kind, id.text()));
     }
     let verb = match (task.method, id) {
         (BulkMethod::Post, _) => {
@@ -223,9 +223,8 @@ fn answered<D: Directory>(
         if let Some(name) = &entry.bulk_id {
             shown = shown.with("bulkId", name.as_str());
         }
-        let location = entry
-            .about
-            .map(|(kind, id)| rendered::location(&caller.base, kind, id));
+        let about = entry.about.as_ref();
+        let location = about.map(|(kind, id)| chancery_scim::location(&caller.base, *kind, id));
         let shown = match &entry.state {
             // It was left undone after too many errors.
             State::Open => continue,

@@ -260,7 +260,9 @@ fn who_refers_to_what_failed_fails_and_the_rest_is_done() {
         detail(0).contains("failed") && detail(4).contains("bulkId"),
         "{operations:?}"
     );
-    assert!(operations[5]["location"].is_null() && operations[6]["method"] == json!("TRACE"));
+    let location = operations[5]["location"].as_str().unwrap();
+    assert!(location.ends_with("/Users/nobody"));
+    assert_eq!(operations[6]["method"], json!("TRACE"));
 }
 
 #[test]
