@@ -98,6 +98,7 @@ mod act;
 mod admin;
 mod admin_change;
 mod admission;
+mod client;
 mod delegation;
 mod describe;
 mod error;
@@ -116,6 +117,10 @@ pub use act::{ACT_LIFE_MS_MAX, ACT_PAYLOAD_TYPE, Act, ActName, Expected, Verifie
 pub use admin::{ADMINS_MAX, Admin, AdminSet};
 pub use admin_change::{ADMINS_PAYLOAD_TYPE, AdminChange, VerifiedAdminChange};
 pub use admission::{ADMISSION_PAYLOAD_TYPE, Admission, VerifiedAdmission};
+pub use client::{
+    ACCESS_LABEL, ACCESS_LENGTH, ACCESS_LIFE_MS_MAX, AccessToken, CLIENT_SECRET_DIGEST_LABEL,
+    ClientSecret,
+};
 pub use delegation::{
     BurstLimits, CREDENTIAL_LIFE_S_MAX, DELEGATION_LIFE_MS_MAX, DELEGATION_PAYLOAD_TYPE,
     Delegation, ManagedGroups, Mode, OnDelete, Pilot, VerifiedDelegation,

@@ -48,10 +48,21 @@ impl Token {
     /// # Errors
     /// [`Error::TokenForm`] for anything else; it does not say what is wrong.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        Self::read(PREFIX, text)
+    }
+
+    /// The text, to be delivered once over an attested channel.
+    #[must_use]
+    pub fn expose(&self) -> Zeroizing<String> {
+        self.written(PREFIX)
+    }
+
+    /// Reads a secret behind the prefix of its kind.
+    pub(crate) fn read(prefix: &str, text: &str) -> Result<Self, Error> {
         if text.len() != TOKEN_LENGTH {
             return Err(Error::TokenForm);
         }
-        let encoded = text.strip_prefix(PREFIX).ok_or(Error::TokenForm)?;
+        let encoded = text.strip_prefix(prefix).ok_or(Error::TokenForm)?;
         let mut bytes = Zeroizing::new([0; SECRET_LENGTH + CHECKSUM_LENGTH]);
         Base64UrlUnpadded::decode(encoded, bytes.as_mut_slice())
             .ok()
@@ -66,23 +77,27 @@ impl Token {
         }
     }
 
-    /// The text, to be delivered once over an attested channel.
-    #[must_use]
-    pub fn expose(&self) -> Zeroizing<String> {
+    /// Writes the secret behind the prefix of its kind.
+    pub(crate) fn written(&self, prefix: &str) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; SECRET_LENGTH + CHECKSUM_LENGTH]);
         let check = checksum(&self.0);
         let all = self.0.iter().chain(&check);
         bytes.iter_mut().zip(all).for_each(|(to, from)| *to = *from);
         let mut encoded = Zeroizing::new(Base64UrlUnpadded::encode_string(bytes.as_slice()));
-        encoded.insert_str(0, PREFIX);
+        encoded.insert_str(0, prefix);
         encoded
+    }
+
+    /// The keyed digest of the secret under the label of its kind.
+    pub(crate) fn tagged(&self, key: &Key, label: &'static str) -> TokenDigest {
+        TokenDigest(key.tag(label, self.0.as_slice()))
     }
 
     /// The keyed digest by which the token is stored and looked up: HMAC-SHA256 under the tenant-wide
     /// or deployment-wide digest key, so that a stolen store gives nothing to guess against.
     #[must_use]
     pub fn digest(&self, key: &Key) -> TokenDigest {
-        TokenDigest(key.tag(TOKEN_DIGEST_LABEL, self.0.as_slice()))
+        self.tagged(key, TOKEN_DIGEST_LABEL)
     }
 }
 
