@@ -28,7 +28,7 @@ pub enum Error {
     AlgorithmRefused,
     /// A header with `crit`.
     CriticalHeader,
-    /// A header whose `typ` is not `JWT`.
+    /// A header whose `typ` is none that is expected.
     TokenType,
     /// No trusted key fits the header's `kid` and `alg`.
     UnknownKey,
@@ -38,6 +38,12 @@ pub enum Error {
     OtherIssuer,
     /// `aud` does not name the expected client.
     OtherAudience,
+    /// `sub` is not the client that the assertion is for.
+    OtherSubject,
+    /// `exp` is further ahead than [`crate::ASSERTION_LIFE_S_MAX`] allows.
+    LivesTooLong,
+    /// `iat` is before the time from which on assertions are told from repeated ones.
+    IssuedTooEarly,
     /// `azp` is not the expected client, or is missing beside several audiences.
     OtherAuthorizedParty,
     /// The time in `exp` has passed.
@@ -110,6 +116,9 @@ impl fmt::Display for Error {
             Self::OtherIssuer => "another issuer",
             Self::OtherAudience => "token for another client",
             Self::OtherAuthorizedParty => "token with another authorized party",
+            Self::OtherSubject => "token about another client",
+            Self::LivesTooLong => "token lives too long",
+            Self::IssuedTooEarly => "token was issued too early",
             Self::Expired { .. } => "token has expired",
             Self::IssuedInFuture => "token was issued in the future",
             Self::NotYetValid => "token is not valid yet",
@@ -154,7 +163,10 @@ mod tests {
     use std::collections::BTreeSet;
     use std::string::{String, ToString as _};
 
-    const ALL: [Error; 34] = [
+    const ALL: [Error; 37] = [
+        Error::OtherSubject,
+        Error::LivesTooLong,
+        Error::IssuedTooEarly,
         Error::TooManyKeys,
         Error::DuplicateKey,
         Error::PrivateMember,
@@ -207,6 +219,8 @@ mod tests {
     /// The numbers that `docs/spec/claim.md` names.
     #[test]
     fn limits_are_those_of_the_specification() {
+        assert_eq!(crate::ASSERTION_LIFE_S_MAX, 300);
+        assert_eq!(crate::ASSERTION_SKEW_S, 10);
         assert_eq!(crate::CHALLENGE_SIZE_MAX, 1_024);
         assert_eq!(crate::CLOCK_SKEW_S, 60);
         assert_eq!(crate::CONFIGURATION_SIZE_MAX, 65_536);

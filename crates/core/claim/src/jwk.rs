@@ -184,6 +184,24 @@ impl Jwk {
         }
     }
 
+    /// The same with the `alg` and `kid` that the key was published with: a text that [`Jwk::parse`] reads
+    /// as this very key.
+    #[must_use]
+    pub fn named(&self) -> Vec<u8> {
+        let mut text = self.canonical().into_bytes();
+        text.pop();
+        if let Some(algorithm) = self.algorithm {
+            text.extend_from_slice(b",\"alg\":");
+            chancery_json::write_string(&mut text, algorithm.name());
+        }
+        if let Some(key_id) = &self.key_id {
+            text.extend_from_slice(b",\"kid\":");
+            chancery_json::write_string(&mut text, key_id);
+        }
+        text.push(b'}');
+        text
+    }
+
     /// The key's name: SHA-256 of [`Jwk::canonical`].
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {

@@ -1,11 +1,13 @@
-//! What a member's claim consists of: ID tokens, issuer keys, signed statements, kept evidence.
+//! What a member's claim consists of: ID tokens, issuer keys, signed statements, kept evidence. And, being
+//! the same JSON Web Tokens and keys, what an OAuth client asserts of itself.
 //!
 //! Zone: core.
 //!
 //! A member claims an account by an ID token whose `nonce` commits to the member's new keys
 //! ([`ClaimBinding`]), and by a statement that the new account key signs. [`IdToken::verify`] checks such
 //! a token against the issuer keys ([`Jwk`]) that the caller trusts; [`ClaimEvidence`] keeps everything
-//! from which an auditor can check the claim again. The bytes are specified in `docs/spec/claim.md`.
+//! from which an auditor can check the claim again. [`ClientAssertion::verify`] checks what an OAuth client
+//! signs to be known by. The bytes are specified in `docs/spec/claim.md`.
 //!
 //! # What it is not
 //! It fetches nothing, trusts no issuer by itself and has no clock: which keys count and what time it
@@ -69,6 +71,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod assertion;
 mod code;
 mod discovery;
 mod error;
@@ -80,6 +83,7 @@ mod statement;
 mod token;
 mod url;
 
+pub use assertion::{ASSERTION_LIFE_S_MAX, ASSERTION_SKEW_S, ClientAssertion, ExpectedAssertion};
 pub use code::ShortCode;
 pub use discovery::{CONFIGURATION_SIZE_MAX, ProviderConfiguration, configuration_url};
 pub use error::{Error, SignedBy};

@@ -23,7 +23,7 @@ const CLAIM_LENGTH_MAX: usize = 255;
 /// Most audiences of one token.
 const AUDIENCES_MAX: usize = 16;
 
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     bytes_max: TOKEN_SIZE_MAX,
     depth_max: 8,
     values_max: 2048,
@@ -91,7 +91,7 @@ impl IdToken {
             return Err(Error::TokenTooLarge);
         }
         let parts = Parts::split(token)?;
-        let header = Header::parse(&parts.header)?;
+        let header = Header::parse(&parts.header, &["JWT"])?;
         let key = parts.signer(&header, expected.keys)?;
         let mut fields = Fields::parse(&parts.payload, &LIMITS)?;
         if fields.take_str("iss")? != expected.issuer {
@@ -179,15 +179,15 @@ impl IdToken {
 }
 
 /// The three parts, and the bytes that the signature covers.
-struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     signed: &'a [u8],
-    header: Vec<u8>,
-    payload: Vec<u8>,
+    pub(crate) header: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
     signature: Vec<u8>,
 }
 
 impl<'a> Parts<'a> {
-    fn split(token: &'a [u8]) -> Result<Self, Error> {
+    pub(crate) fn split(token: &'a [u8]) -> Result<Self, Error> {
         let text = core::str::from_utf8(token).ok().ok_or(Error::TokenForm)?;
         let (signed, signature) = text.rsplit_once('.').ok_or(Error::TokenForm)?;
         let (header, payload) = signed.split_once('.').ok_or(Error::TokenForm)?;
@@ -200,7 +200,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The trusted key whose signature this is.
-    fn signer(&self, header: &Header, keys: &[Jwk]) -> Result<Thumbprint, Error> {
+    pub(crate) fn signer(&self, header: &Header, keys: &[Jwk]) -> Result<Thumbprint, Error> {
         let mut fitting = keys
             .iter()
             .filter(|key| key.fits(header.algorithm) && header.may_mean(key))
@@ -223,13 +223,15 @@ fn decoded(part: &str) -> Result<Vec<u8>, Error> {
         .ok_or(Error::TokenForm)
 }
 
-struct Header {
+/// What the header says of the signature.
+pub(crate) struct Header {
     algorithm: Algorithm,
     key_id: Option<String>,
 }
 
 impl Header {
-    fn parse(text: &[u8]) -> Result<Self, Error> {
+    /// Reads a header; `types` are those that `typ` may be, if it is there.
+    pub(crate) fn parse(text: &[u8], types: &[&str]) -> Result<Self, Error> {
         let mut fields = Fields::parse(text, &LIMITS)?;
         let algorithm =
             Algorithm::parse(&fields.take_str("alg")?).ok_or(Error::AlgorithmRefused)?;
@@ -237,7 +239,7 @@ impl Header {
             return Err(Error::CriticalHeader);
         }
         if let Some(kind) = fields.take_optional("typ")
-            && kind.into_str()? != "JWT"
+            && !types.contains(&kind.into_str()?.as_str())
         {
             return Err(Error::TokenType);
         }
