@@ -2,7 +2,6 @@
 //! shows that it holds a private key.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use chancery_json::{Fields, Value};
 
@@ -39,8 +38,8 @@ pub struct ExpectedAssertion<'a> {
     pub keys: &'a [Jwk],
     /// Now, in milliseconds since the Unix epoch.
     pub now_ms: u64,
-    /// From when on the caller knows which assertions were used, in milliseconds since the Unix epoch.
-    pub known_from_ms: u64,
+    /// Assertions from up to here may have been used without the caller knowing, in milliseconds since the Unix epoch.
+    pub issued_after_ms: u64,
 }
 
 /// An assertion that was checked in full, but for whether it was used before: that is the caller's to
@@ -90,11 +89,13 @@ impl ClientAssertion {
         if fields.take_str("sub")? != expected.client_id {
             return Err(Error::OtherSubject);
         }
-        let audience = match fields.take("aud")?.into_value() {
-            Value::Array(several) => several,
-            one => Vec::from([one]),
+        let audience = fields.take("aud")?.into_value();
+        let only = match audience.as_array() {
+            None => Some(&audience),
+            Some([only]) => Some(only),
+            Some(_) => None,
         };
-        if audience != [Value::from(expected.audience)] {
+        if only.and_then(Value::as_str) != Some(expected.audience) {
             return Err(Error::OtherAudience);
         }
         let expires_ms = check_times(&mut fields, expected)?;
@@ -134,7 +135,7 @@ fn check_times(fields: &mut Fields, expected: &ExpectedAssertion<'_>) -> Result<
     if issued_at_s > latest_s {
         return Err(Error::IssuedInFuture);
     }
-    if issued_at_s.saturating_mul(1000) < expected.known_from_ms {
+    if issued_at_s.saturating_mul(1000) <= expected.issued_after_ms {
         return Err(Error::IssuedTooEarly);
     }
     if let Some(not_before) = fields.take_optional("nbf")

@@ -42,7 +42,7 @@ pub enum Error {
     OtherSubject,
     /// `exp` is further ahead than [`crate::ASSERTION_LIFE_S_MAX`] allows.
     LivesTooLong,
-    /// `iat` is before the time from which on assertions are told from repeated ones.
+    /// `iat` is not after the time up to which assertions may have been used without the caller knowing.
     IssuedTooEarly,
     /// `azp` is not the expected client, or is missing beside several audiences.
     OtherAuthorizedParty,

@@ -349,7 +349,9 @@ impl World {
         );
         match self.signed(ActName::TokenIssue, body.into_bytes())? {
             Answer::Credential {
-                credential, token, ..
+                credential,
+                secret: Some(token),
+                ..
             } => {
                 self.credential = credential.handle;
                 Ok(Token::parse(&token.0).expect("token"))

@@ -192,8 +192,8 @@ pub enum Answer {
     Credential {
         /// Its record.
         credential: Arc<Credential>,
-        /// The token, to be delivered once.
-        token: Secret,
+        /// Its token or client secret, to be delivered once; none if it is known by keys.
+        secret: Option<Secret>,
         /// The credential that it takes over from, if any.
         replaces: Option<Arc<Credential>>,
         /// Index of the entry.

@@ -10,7 +10,7 @@ use crate::custody::GroupEpoch;
 use crate::governance::{Auditor, BurstKind, HeldAct, IssuerKey};
 use crate::id::ResourceId;
 use crate::plan::Intent;
-use crate::resource::{Credential, Group, User};
+use crate::resource::{Credential, CredentialForm, Group, User};
 
 /// One change of a tenant's directory. Events say what is, not what to compute, so that replay needs
 /// no policy and no randomness.
@@ -48,7 +48,7 @@ pub enum Event {
     },
     /// Keys of the tenant's OpenID provider, as a whole.
     IssuerKeys(Arc<[IssuerKey]>),
-    /// A credential was issued or changed.
+    /// A bearer token was issued or changed.
     CredentialPut(Arc<Credential>),
     /// A credential was used, noted at most once a minute.
     CredentialUsed {
@@ -139,9 +139,29 @@ pub enum Event {
     },
     /// There is no plan any more.
     PlanEnded,
+    /// An OAuth client was issued or changed. It stands last: a record names its events by their number.
+    ClientPut {
+        /// The client.
+        credential: Arc<Credential>,
+        /// How it is shown.
+        form: CredentialForm,
+    },
 }
 
 impl Event {
+    /// A credential as it is now.
+    #[must_use]
+    pub fn of_credential(credential: &Arc<Credential>) -> Self {
+        let credential = Arc::clone(credential);
+        match &credential.form {
+            CredentialForm::Bearer => Self::CredentialPut(credential),
+            form => Self::ClientPut {
+                form: form.clone(),
+                credential,
+            },
+        }
+    }
+
     /// About how many bytes this event takes in a record.
     #[must_use]
     pub fn weight(&self) -> usize {
@@ -170,6 +190,7 @@ impl Event {
                 .iter()
                 .map(|key| key.jwk.len().saturating_add(64))
                 .fold(0, usize::saturating_add),
+            Self::ClientPut { form, .. } => form.weight(),
             Self::UserPut(user) => user.document.len().saturating_add(user.custody.weight()),
             Self::GroupPut(group) => group.document.len(),
             Self::EpochStarted(epoch) => epoch.sealed_seed.len(),

@@ -68,7 +68,7 @@ pub use proof::{InnerProof, ProofWanted};
 pub use records::{ROOT_PURPOSE, RootAnchor, RootItem, SecretBytes};
 pub use recovery::{ExpectedStream, Recovered, Recovery, RecoveryError, StoredTls};
 pub use registry::{Approved, Departed, Granted, Plan, Registry};
-pub use resource::{Credential, Group, IndexKeys, User, UserProof};
+pub use resource::{Credential, CredentialForm, Group, IndexKeys, User, UserProof};
 pub use root_log::{RootLog, RootLogError, root_origin};
 pub use round::{Outcome, Round, SILENCE_MS};
 pub use secret::Secret;

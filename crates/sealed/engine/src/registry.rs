@@ -294,6 +294,12 @@ impl Registry {
                 self.credentials
                     .insert(credential.handle, Arc::clone(credential));
             }
+            Event::ClientPut { credential, form } => {
+                // Read back from a record, the credential alone does not know its form.
+                let mut client = Credential::clone(credential);
+                client.form.clone_from(form);
+                self.credentials.insert(client.handle, Arc::new(client));
+            }
             Event::CredentialUsed { handle, at_ms } => {
                 self.last_used.insert(*handle, *at_ms);
             }

@@ -1,9 +1,12 @@
 //! What a tenant's directory holds.
 
 use alloc::boxed::Box;
+use alloc::string::ToString as _;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use chancery_claim::Jwk;
+use chancery_json::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::custody::Custody;
@@ -95,12 +98,12 @@ pub struct UserProof {
     pub name_opening: [u8; 32],
 }
 
-/// A SCIM bearer credential; its secret is known only as a keyed digest (I17).
+/// A credential of an identity provider; its secret, if it has one, is known only as a keyed digest (I17).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// Random handle of the credential in the trust log.
     pub handle: [u8; 32],
-    /// HMAC-SHA-256 of the token under the deployment's digest key.
+    /// HMAC-SHA-256 of the token or client secret under the deployment's digest key; zero without one.
     pub digest: [u8; 32],
     /// Names of the delegation's scopes that this credential may use.
     pub scopes: Vec<Box<str>>,
@@ -112,4 +115,55 @@ pub struct Credential {
     pub label: Box<str>,
     /// Set by revocation.
     pub revoked: bool,
+    /// How it is shown. Records of bearer tokens have no place for it; it stands in the event of clients.
+    #[serde(skip)]
+    pub form: CredentialForm,
+}
+
+/// How a credential is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CredentialForm {
+    /// The token itself, in every request.
+    #[default]
+    Bearer,
+    /// An OAuth client's secret, for access tokens.
+    Secret,
+    /// What an OAuth client signs with one of these keys, for access tokens: JWKs as `Jwk::named` writes them.
+    Keys(Box<[Box<[u8]>]>),
+}
+
+impl CredentialForm {
+    /// How private details and answers say it, but for bearer tokens, which say nothing: the thumbprint of
+    /// each key, or `secret`.
+    #[must_use]
+    pub fn described(&self) -> Option<Value> {
+        match self {
+            Self::Bearer => None,
+            Self::Secret => Some(Value::from("secret")),
+            Self::Keys(_) => Some(Value::from(
+                self.keys()
+                    .map(|key| Value::from(key.thumbprint().to_string()))
+                    .collect::<Vec<_>>(),
+            )),
+        }
+    }
+
+    /// About how many bytes it takes in a record.
+    pub(crate) fn weight(&self) -> usize {
+        let keys = match self {
+            Self::Keys(stored) => stored.iter().map(|key| key.len()).sum(),
+            Self::Bearer | Self::Secret => 0,
+        };
+        keys.saturating_add(64)
+    }
+
+    /// The registered keys; none if it is of another form.
+    pub fn keys(&self) -> impl Iterator<Item = Jwk> {
+        let stored = match self {
+            Self::Keys(stored) => stored,
+            Self::Bearer | Self::Secret => &[][..],
+        };
+        // They were read before they were stored.
+        stored.iter().filter_map(|key| Jwk::parse(key).ok())
+    }
 }

@@ -6,7 +6,8 @@ use base64ct::{Base64, Encoding as _};
 use chancery_authority::{ActName, TenantId};
 use chancery_dsse::Envelope;
 use chancery_engine::{
-    Act, Admit, Answer as Outcome, Authority, Credential, GroupKey, Refusal, TenantAct,
+    Act, Admit, Answer as Outcome, Authority, Credential, CredentialForm, GroupKey, Refusal,
+    TenantAct,
 };
 use chancery_json::{Fields, Limits, Object, Value};
 use chancery_keyset::{
@@ -318,13 +319,18 @@ fn outcome_of(service: &Service, tenant: &TenantId, outcome: &Outcome) -> Answer
         }
         Outcome::Credential {
             credential,
-            token,
+            secret,
             replaces,
             index,
         } => {
-            let mut body = described(credential)
-                .with("token", token.0.as_str())
-                .with("index", *index);
+            let mut body = described(credential).with("index", *index);
+            if let Some(secret) = secret {
+                let name = match credential.form {
+                    CredentialForm::Bearer => "token",
+                    CredentialForm::Secret | CredentialForm::Keys(_) => "client_secret",
+                };
+                body = body.with(name, secret.0.as_str());
+            }
             if let Some(ending) = replaces {
                 body = body
                     .with("replaces", hex::encode(ending.handle))
@@ -359,13 +365,17 @@ fn described(credential: &Credential) -> Object {
         .iter()
         .map(|scope| Value::from(&**scope))
         .collect();
-    Object::new()
+    let described = Object::new()
         .with("id", hex::encode(credential.handle))
         .with("label", &*credential.label)
         .with("scopes", scopes)
         .with("issued_ms", credential.issued_ms)
         .with("not_after_ms", credential.not_after_ms)
-        .with("revoked", credential.revoked)
+        .with("revoked", credential.revoked);
+    match credential.form.described() {
+        Some(client) => described.with("client", client),
+        None => described,
+    }
 }
 
 /// A group's key, wrapped for the member who asked. The quorum that released it is the newest.

@@ -43,7 +43,7 @@ fn verify_with(token: impl AsRef<[u8]>, keys: &[Jwk]) -> Result<ClientAssertion,
         audience: ENDPOINT,
         keys,
         now_ms: NOW_S * 1000 + 999,
-        known_from_ms: (NOW_S - 100) * 1000,
+        issued_after_ms: (NOW_S - 101) * 1000,
     };
     ClientAssertion::verify(token.as_ref(), &expected)
 }
@@ -133,10 +133,7 @@ fn refuses_a_key_id_that_no_registered_key_has() {
     };
     assert!(with(r#"{"alg":"EdDSA","kid":"a"}"#).is_ok());
     assert!(with(r#"{"alg":"EdDSA"}"#).is_ok());
-    assert_eq!(
-        with(r#"{"alg":"EdDSA","kid":"b"}"#),
-        Err(Error::UnknownKey)
-    );
+    assert_eq!(with(r#"{"alg":"EdDSA","kid":"b"}"#), Err(Error::UnknownKey));
 }
 
 #[test]
@@ -166,7 +163,7 @@ fn refuses_every_changed_part_and_every_cut() {
     let good = token(Algorithm::EdDsa, HEADER, &text(&claims()));
     assert!(verify(&good).is_ok());
     for place in 0..good.len() {
-        assert!(verify(&good[..place]).is_err());
+        assert!(verify(good.get(..place).unwrap()).is_err());
         let mut spoilt = good.clone().into_bytes();
         spoilt[place] = if spoilt[place] == b'A' { b'B' } else { b'A' };
         assert!(verify(spoilt).is_err(), "{place}");
@@ -194,6 +191,7 @@ fn refuses_another_issuer_subject_or_audience() {
         // Whoever else it is for could present it here.
         list(&[ENDPOINT, "https://elsewhere.example"]),
         list(&[ENDPOINT, ENDPOINT]),
+        Value::Array(Vec::from([list(&[ENDPOINT])])),
     ] {
         assert_eq!(
             changed("aud", audience.clone()),
@@ -230,10 +228,16 @@ fn refuses_what_lacks_a_claim_or_has_it_in_another_form() {
     for name in ["iss", "sub", "aud", "exp", "iat", "jti"] {
         let mut claims = claims();
         claims.remove(name);
-        assert!(matches!(verify_claims(&claims), Err(Error::Json(_))), "{name}");
+        assert!(
+            matches!(verify_claims(&claims), Err(Error::Json(_))),
+            "{name}"
+        );
         if name != "aud" {
             let other = claims.with(name, Value::Bool(true));
-            assert!(matches!(verify_claims(&other), Err(Error::Json(_))), "{name}");
+            assert!(
+                matches!(verify_claims(&other), Err(Error::Json(_))),
+                "{name}"
+            );
         }
     }
     assert!(matches!(changed("exp", "1800000060"), Err(Error::Json(_))));
@@ -241,7 +245,7 @@ fn refuses_what_lacks_a_claim_or_has_it_in_another_form() {
     let malformed = Err(Error::ClaimForm { claim: "jti" });
     assert_eq!(changed("jti", long.as_str()), malformed);
     assert_eq!(changed("jti", ""), malformed);
-    assert!(changed("jti", &long[..128]).is_ok());
+    assert!(changed("jti", long.get(..128).unwrap()).is_ok());
     // Two answers to one question are none.
     let twice = text(&claims()).replacen('{', r#"{"jti":"two","#, 1);
     let signed = token(Algorithm::EdDsa, HEADER, &twice);

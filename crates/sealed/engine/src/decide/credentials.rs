@@ -1,10 +1,12 @@
-//! SCIM credentials (I17): made in the runtime, under a delegation that allows them, always expiring.
+//! Credentials of identity providers (I17), bearer tokens and OAuth clients: made in the runtime, under a
+//! delegation that allows them, always expiring.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use chancery_authority::{Scope, ScopeSet, Token};
+use chancery_authority::{ClientSecret, Scope, ScopeSet, Token};
+use chancery_claim::JwkSet;
 use chancery_directory::{Digest, EntryType, SubjectState, Validity};
 use chancery_json::{Fields, Limits, Object, Value};
 
@@ -14,7 +16,7 @@ use crate::act::{Answer, ListedCredential, Refusal};
 use crate::event::Event;
 use crate::prepare::Draws;
 use crate::registry::{Granted, Registry};
-use crate::resource::Credential;
+use crate::resource::{Credential, CredentialForm};
 use crate::secret::Secret;
 use crate::tenant::Tenant;
 
@@ -24,6 +26,8 @@ const LABEL_BYTES_MAX: usize = 128;
 const LIVE_CREDENTIALS_MAX: usize = 64;
 /// Longest time for which a credential lives on beside the one that takes over from it, in seconds: 30 days.
 const OVERLAP_S_MAX: u64 = 30 * 86_400;
+/// Most keys of an OAuth client: one in use, one to come, and room for two devices.
+const CLIENT_KEYS_MAX: usize = 4;
 
 /// A credential that is to be.
 struct Terms {
@@ -31,6 +35,7 @@ struct Terms {
     scopes: ScopeSet,
     label: Box<str>,
     not_after_ms: u64,
+    form: CredentialForm,
     /// The one that it takes over from, as that will be.
     replaces: Option<Arc<Credential>>,
 }
@@ -46,6 +51,7 @@ impl Desk<'_> {
         let (names, scopes) = scopes(&fields.take_strings("scopes")?)?;
         let life_ms = fields.take_u64("life_s")?.saturating_mul(1000);
         let label = fields.take_str("label")?;
+        let form = client_form(&mut fields)?.unwrap_or_default();
         fields.finish()?;
         if label.len() > LABEL_BYTES_MAX {
             return Err(Refusal::CredentialTerms);
@@ -55,6 +61,7 @@ impl Desk<'_> {
             scopes,
             label: label.into_boxed_str(),
             not_after_ms: self.now_ms.saturating_add(life_ms),
+            form,
             replaces: None,
         };
         let granted = self.grant_for(&head.registry, &terms)?;
@@ -63,7 +70,7 @@ impl Desk<'_> {
     }
 
     /// Makes a credential that takes over from another one with the same scopes and label, which ends after
-    /// the overlap.
+    /// the overlap. It has the same form, and an OAuth client the same keys, unless the admin signs another.
     pub(super) fn rotate_token(
         &self,
         head: &mut Tenant,
@@ -73,6 +80,7 @@ impl Desk<'_> {
         let handle = hash_member(&mut fields, "id")?;
         let life_ms = fields.take_u64("life_s")?.saturating_mul(1000);
         let overlap_s = fields.take_u64("overlap_s")?;
+        let form = client_form(&mut fields)?;
         fields.finish()?;
         let old = head
             .registry
@@ -90,6 +98,7 @@ impl Desk<'_> {
             scopes,
             label: old.label.clone(),
             not_after_ms: self.now_ms.saturating_add(life_ms),
+            form: form.unwrap_or_else(|| old.form.clone()),
             replaces: Some(Arc::new(ending)),
         };
         let granted = self.grant_for(&head.registry, &terms)?;
@@ -136,17 +145,18 @@ impl Desk<'_> {
         actor: [u8; 32],
         delegation: [u8; 32],
     ) -> Outcome {
-        let token = Token::generate(&mut draws.entropy)?;
+        let (digest, secret) = self.drawn(&mut draws, &terms.form)?;
         let handle = draws.bytes()?;
         let document = described(&terms, &delegation);
         let credential = Arc::new(Credential {
             handle,
-            digest: *token.digest(&self.settings.token_key).as_bytes(),
+            digest,
             scopes: terms.names,
             issued_ms: self.now_ms,
             not_after_ms: terms.not_after_ms,
             label: terms.label,
             revoked: false,
+            form: terms.form,
         });
         let validity = Validity {
             not_before_ms: self.now_ms,
@@ -167,9 +177,9 @@ impl Desk<'_> {
             Digest::ZERO,
             validity.to_object_commit(),
         )?;
-        booking.event(Event::CredentialPut(Arc::clone(&credential)));
+        booking.event(Event::of_credential(&credential));
         if let Some(ending) = &terms.replaces {
-            booking.event(Event::CredentialPut(Arc::clone(ending)));
+            booking.event(Event::of_credential(ending));
         }
         self.spend(&mut booking);
         let index = booking.last();
@@ -177,11 +187,32 @@ impl Desk<'_> {
             Some(booking.finish()),
             Answer::Credential {
                 credential,
-                token: Secret(token.expose()),
+                secret,
                 replaces: terms.replaces,
                 index,
             },
         ))
+    }
+
+    /// The secret of a credential, if its form has one, and its digest.
+    fn drawn(
+        &self,
+        draws: &mut Draws,
+        form: &CredentialForm,
+    ) -> Result<([u8; 32], Option<Secret>), Refusal> {
+        let key = &self.settings.token_key;
+        let (digest, text) = match form {
+            CredentialForm::Bearer => {
+                let token = Token::generate(&mut draws.entropy)?;
+                (token.digest(key), token.expose())
+            }
+            CredentialForm::Secret => {
+                let secret = ClientSecret::generate(&mut draws.entropy)?;
+                (secret.digest(key), secret.expose())
+            }
+            CredentialForm::Keys(_) => return Ok(([0; 32], None)),
+        };
+        Ok((*digest.as_bytes(), Some(Secret(text))))
     }
 
     /// Ends a credential at once.
@@ -207,7 +238,7 @@ impl Desk<'_> {
         }
         let mut booking = self.begin(head, draws, Document::None)?;
         booking.plain(EntryType::TokenRevoked, handle)?;
-        booking.event(Event::CredentialPut(Arc::new(ended)));
+        booking.event(Event::of_credential(&Arc::new(ended)));
         self.spend(&mut booking);
         let index = booking.last();
         Ok((
@@ -258,12 +289,38 @@ fn described(terms: &Terms, delegation: &[u8; 32]) -> Vec<u8> {
         .with("label", &*terms.label)
         .with("scopes", names)
         .with("delegation", hex::encode(delegation));
+    if let Some(client) = terms.form.described() {
+        document = document.with("client", client);
+    }
     if let Some(ending) = &terms.replaces {
         document = document
             .with("replaces", hex::encode(ending.handle))
             .with("replaced_until_ms", ending.not_after_ms);
     }
     document.to_bytes()
+}
+
+/// How an OAuth client is to be known, if it is to be one: by a secret, or by public keys as a JWK set.
+fn client_form(fields: &mut Fields) -> Result<Option<CredentialForm>, Refusal> {
+    let Some(member) = fields.take_optional("client") else {
+        return Ok(None);
+    };
+    let refused = Refusal::Value {
+        member: "client",
+        allowed: "\"secret\", or {\"keys\": [JWK, …]} with 1 to 4 different public keys for RS256, PS256, ES256 or EdDSA",
+    };
+    match member.into_value() {
+        Value::String(word) if word == "secret" => Ok(Some(CredentialForm::Secret)),
+        Value::Object(set) if set.len() == 1 => {
+            let set = JwkSet::parse(&set.to_bytes()).map_err(|_form| refused.clone())?;
+            if set.skipped() > 0 || !(1..=CLIENT_KEYS_MAX).contains(&set.keys().len()) {
+                return Err(refused);
+            }
+            let keys = set.keys().iter().map(|key| key.named().into());
+            Ok(Some(CredentialForm::Keys(keys.collect())))
+        }
+        _ => Err(refused),
+    }
 }
 
 fn scopes(names: &[impl AsRef<str>]) -> Result<(Vec<Box<str>>, ScopeSet), Refusal> {
