@@ -1,12 +1,13 @@
 //! Signed acts: who signed, that it is for this, and that it names whom it was done to.
 
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use base64ct::{Base64, Encoding as _};
 use chancery_authority::{
     ACT_LIFE_MS_MAX, ACT_PAYLOAD_TYPE, Act as SignedAct, ActName, DeploymentId, TenantId,
 };
-use chancery_claim::ClaimId;
+use chancery_claim::{ClaimId, JwkSet};
 use chancery_directory::{EntryType, Handle};
 use chancery_dsse::{Envelope, PublicKey, Verified};
 use chancery_json::{Fields, Limits, Object, Value};
@@ -212,7 +213,31 @@ fn names_papers(act: &Act, request: &Object) -> bool {
         }
         _ => true,
     };
-    credential && paper
+    credential && paper && names_client(act, request)
+}
+
+/// Whether a new credential is the bearer token or OAuth client that was asked for. A rotation that says
+/// nothing of it goes on with what there was.
+fn names_client(act: &Act, request: &Object) -> bool {
+    if act.find(EntryType::TokenIssued).is_none() {
+        return true;
+    }
+    let document = Value::parse(&act.exhibit.document, &LIMITS).ok();
+    let made = document
+        .as_ref()
+        .and_then(Value::as_object)
+        .and_then(|document| document.get("client"));
+    match request.get("client") {
+        Some(Value::Object(set)) => JwkSet::parse(&set.to_bytes()).is_ok_and(|set| {
+            let keys = set.keys().iter();
+            let keys: Vec<Value> = keys
+                .map(|key| Value::from(key.thumbprint().to_string()))
+                .collect();
+            made == Some(&Value::from(keys))
+        }),
+        Some(word) => made == Some(word),
+        None => made.is_none() || request.get("id").is_some(),
+    }
 }
 
 /// Reads the payload of a signed act; only the one encoding is accepted.

@@ -376,6 +376,12 @@ impl World {
         RootKey::from_key(Key::from_bytes(self.root)).store_tag()
     }
 
+    /// Key under which the world's tokens are digested and its access tokens made.
+    #[must_use]
+    pub fn token_key(&self) -> Key {
+        RootKey::from_key(Key::from_bytes(self.root)).token_key()
+    }
+
     pub(crate) const fn next_sequence(&mut self) -> u64 {
         self.sequence = self.sequence.saturating_add(1);
         self.sequence

@@ -209,3 +209,61 @@ impl Event {
         variable.saturating_add(128)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    /// A bearer token as records have always held it.
+    fn stored() -> Vec<u8> {
+        let mut bytes = vec![8];
+        bytes.extend([1; 32]);
+        bytes.extend([2; 32]);
+        bytes.extend([1, 10]);
+        bytes.extend(b"users.read");
+        bytes.extend([0xe8, 0x07, 0xd0, 0x0f, 4]);
+        bytes.extend(b"okta");
+        bytes.push(1);
+        bytes
+    }
+
+    fn credential(form: CredentialForm) -> Arc<Credential> {
+        Arc::new(Credential {
+            handle: [1; 32],
+            digest: [2; 32],
+            scopes: vec![Box::from("users.read")],
+            issued_ms: 1000,
+            not_after_ms: 2000,
+            label: Box::from("okta"),
+            revoked: true,
+            form,
+        })
+    }
+
+    #[test]
+    fn a_record_from_before_there_were_clients_is_read_and_written_as_ever() {
+        let event = Event::of_credential(&credential(CredentialForm::Bearer));
+        assert_eq!(postcard::from_bytes(&stored()), Ok(event.clone()));
+        assert_eq!(postcard::to_allocvec(&event), Ok(stored()));
+        // The last event of then is still the same one.
+        assert_eq!(postcard::from_bytes(&[25]), Ok(Event::PlanEnded));
+    }
+
+    #[test]
+    fn the_form_of_a_client_comes_back_from_its_record() {
+        for form in [
+            CredentialForm::Secret,
+            CredentialForm::Keys(Box::new([Box::from(*b"one"), Box::from(*b"two")])),
+        ] {
+            let event = Event::of_credential(&credential(form.clone()));
+            let bytes = postcard::to_allocvec(&event).unwrap();
+            assert_eq!(bytes[0], 26);
+            let read: Event = postcard::from_bytes(&bytes).unwrap();
+            let mut registry = crate::registry::Registry::default();
+            registry.apply(&read);
+            let known = registry.credential(&[1; 32]).unwrap();
+            assert_eq!(known, &credential(form));
+        }
+    }
+}

@@ -95,7 +95,7 @@ impl Outstanding {
 pub struct Channel {
     tls: Arc<Mutex<TlsStream<Prefixed>>>,
     is_ambiguous: Arc<AtomicBool>,
-    /// Whether the connection is TLS 1.3; nothing but SCIM is served on TLS 1.2.
+    /// Whether the connection is TLS 1.3; nothing but SCIM and its access tokens is served on TLS 1.2.
     pub is_tls13: bool,
     /// The host name that the client asked for, if it named one.
     pub server_name: Option<String>,

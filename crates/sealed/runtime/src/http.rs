@@ -14,6 +14,7 @@ use crate::attested;
 use crate::body::{self, Fault, Taken, Terms};
 use crate::connection::Channel;
 use crate::host_name::HostName;
+use crate::oauth;
 use crate::scim;
 use crate::service::Service;
 
@@ -67,6 +68,7 @@ impl Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Scim,
+    OAuth,
     Attest,
     Attested,
     Log,
@@ -86,7 +88,7 @@ pub async fn answer(service: Arc<Service>, channel: Channel, request: Request<In
         Class::Attest => metrics.requests_attest.add(1),
         Class::Attested => metrics.requests_attested.add(1),
         Class::Log => metrics.requests_log.add(1),
-        Class::Other => metrics.requests_other.add(1),
+        Class::OAuth | Class::Other => metrics.requests_other.add(1),
     }
     match answer.status().as_u16() {
         200..=299 => metrics.responses_success.add(1),
@@ -101,6 +103,7 @@ fn classify(path: &str) -> Class {
     let mut segments = path.split('/').skip(1);
     match (segments.next(), segments.next(), segments.next()) {
         (Some("t"), Some(_), Some("scim")) => Class::Scim,
+        (Some("t"), Some(_), Some("oauth2")) => Class::OAuth,
         (Some("t"), Some(_), Some("log")) | (Some("log"), _, _) => Class::Log,
         (Some(".well-known"), Some("chancery"), _) => Class::Attest,
         (Some("v1"), _, _) => Class::Attested,
@@ -128,10 +131,10 @@ async fn route(
         ));
     }
     // Entra ID documents TLS 1.2 and nothing newer; everything that is attested needs TLS 1.3.
-    if class != Class::Scim && !channel.is_tls13 {
+    if !matches!(class, Class::Scim | Class::OAuth) && !channel.is_tls13 {
         return closing(problem(
             StatusCode::FORBIDDEN,
-            "only SCIM is served over TLS 1.2",
+            "only SCIM and its access tokens are served over TLS 1.2",
         ));
     }
     let mut call = Call {
@@ -163,6 +166,7 @@ async fn route(
         Class::Attest => attested::attestation(service, &call).await,
         Class::Attested => attested::api(service, &call).await,
         Class::Log => attested::log(service, &call),
+        Class::OAuth => oauth::answer(service, &call),
         Class::Scim | Class::Other => {
             problem(StatusCode::NOT_FOUND, "there is nothing at this path")
         }
@@ -178,10 +182,10 @@ fn admit(
     match class {
         Class::Scim => scim::admit(service, call).map(Some),
         // An instance that must not serve proves nothing and shows nothing.
-        Class::Attest | Class::Attested | Class::Log if !service.may_read() => {
+        Class::OAuth | Class::Attest | Class::Attested | Class::Log if !service.may_read() => {
             Err(Box::new(attested::unavailable()))
         }
-        Class::Attest | Class::Attested | Class::Log | Class::Other => Ok(None),
+        Class::OAuth | Class::Attest | Class::Attested | Class::Log | Class::Other => Ok(None),
     }
 }
 
@@ -200,6 +204,7 @@ async fn unheard(answer: Answer, call: &Call, body: Incoming) -> Answer {
 const fn terms(class: Class) -> Terms {
     match class {
         Class::Scim => Terms::CREDENTIALED,
+        Class::OAuth => Terms::anybody(oauth::REQUEST_BYTES_MAX),
         Class::Attested => Terms::anybody(chancery_json::Limits::DOCUMENT.bytes_max),
         Class::Attest | Class::Log | Class::Other => {
             Terms::anybody(chancery_session::ATTEST_REQUEST_SIZE_MAX)

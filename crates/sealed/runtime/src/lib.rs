@@ -31,6 +31,7 @@ pub mod issuer;
 pub mod link;
 pub mod metrics;
 pub mod node;
+pub mod oauth;
 mod run;
 pub mod scim;
 pub mod sequencer;

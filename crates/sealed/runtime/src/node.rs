@@ -197,7 +197,8 @@ impl Node {
     }
 
     /// The host that a client named, if it is one of ours, or else the first of ours; with the port
-    /// that it named. It only serves to build URIs for the client that named it.
+    /// that it named. It only serves to build URIs for the client that named it, and the audience of what
+    /// that client signs.
     #[must_use]
     pub fn host_of(&self, header: Option<&str>) -> String {
         authority(header, &self.parts.host_names)

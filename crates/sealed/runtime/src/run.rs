@@ -216,6 +216,8 @@ impl Starter<'_> {
                 return Err(refusal.unwrap_or(RefusalCode::EngineFault).into());
             }
         }
+        // Whoever served before, serves no more.
+        service.assertions.begin(service.now_ms());
         service.metrics.boot_epoch.set(epoch);
         tokio::spawn(upkeep::keep_time(Arc::clone(&service)));
         tokio::spawn(upkeep::renew(

@@ -3,7 +3,6 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use chancery_authority::Token;
 use chancery_engine::{Act, Answer as Outcome, View, live_credential};
 use chancery_scim::Catalogue;
 use chancery_scim_service::{ActFailure, Directory, Request};
@@ -14,6 +13,7 @@ use hyper::header::{AGE, AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use crate::http::{Answer, Call, retry_later, unauthorized};
+use crate::oauth;
 use crate::service::Service;
 
 pub use chancery_scim_service::Caller;
@@ -138,10 +138,9 @@ fn authenticate(service: &Service, call: &Call) -> Result<Caller, Unauthorized> 
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Unauthorized);
     }
-    let token = Token::parse(text.trim_start()).map_err(|_form| Unauthorized)?;
-    let digest = token.digest(&service.token_key);
     let view = service.read();
-    let (tenant, credential) = view.credential(digest.as_bytes()).ok_or(Unauthorized)?;
+    let (tenant, credential) =
+        oauth::presented(service, &view, text.trim_start()).ok_or(Unauthorized)?;
     let owner = view.tenant(&tenant).ok_or(Unauthorized)?;
     live_credential(&owner.registry, service.now_ms(), &credential)
         .map_err(|_refusal| Unauthorized)?;

@@ -18,6 +18,7 @@ use crate::entropy::SystemEntropy;
 use crate::issuer::Issuers;
 use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::oauth::Assertions;
 use crate::sequencer::Inbox;
 use crate::transport::Transport;
 
@@ -50,12 +51,14 @@ pub struct Service {
     pub time: Arc<TrustedTime>,
     /// The commit path's state.
     pub commit: Arc<CommitState>,
-    /// Digest key of bearer tokens.
+    /// Digest key of bearer tokens and client secrets; access tokens are made under it.
     pub token_key: Key,
     /// What attestation needs.
     pub node: Arc<Node>,
     /// Members' claims under way.
     pub claims: Claims,
+    /// Which assertions of OAuth clients were used.
+    pub assertions: Assertions,
     /// What tenants' OpenID providers publish.
     pub issuers: Issuers,
     /// The way to the host's store, for those who read the private parts of a log.
@@ -80,7 +83,7 @@ pub struct ServiceParts {
     pub served: Served,
     /// Randomness of the request handlers.
     pub entropy: SystemEntropy,
-    /// Digest key of bearer tokens.
+    /// Digest key of bearer tokens and client secrets; access tokens are made under it.
     pub token_key: Key,
     /// What attestation needs.
     pub node: Arc<Node>,
@@ -108,6 +111,7 @@ impl Service {
             token_key: parts.token_key,
             node: parts.node,
             claims: Claims::new(parts.claim_key),
+            assertions: Assertions::default(),
             issuers: Issuers::new(
                 Arc::clone(&committer.transport),
                 Arc::clone(&committer.clock),

@@ -9,6 +9,7 @@
 mod admins;
 mod brake;
 mod breakglass;
+mod clients;
 mod credentials;
 mod held;
 
