@@ -1,6 +1,8 @@
 //! `token …`: credentials for identity providers. A secret is shown once and stored nowhere here
 //! unless `--out` says so.
 
+mod client;
+
 use std::path::Path;
 
 use chancery_authority::{ActName, CREDENTIAL_LIFE_S_MAX, Delegation, Scope, ScopeSet};
@@ -50,6 +52,7 @@ async fn issue<S: AnchorSource>(
     source: &S,
 ) -> Result<Outcome, CliError> {
     must_be_new(args.out.as_deref())?;
+    let client = client::asked(&args.client)?;
     let context = Context::load(&args.context, environment)?;
     let mut session = TenantSession::open(&context, source).await?;
     let allowed = newest_delegation(&mut session).await?;
@@ -67,8 +70,16 @@ async fn issue<S: AnchorSource>(
         .with("scopes", names)
         .with("life_s", life_s)
         .with("label", args.label.as_str());
+    let body = with_client(body, client);
     let answer = session.act(ActName::TokenIssue, &body).await?;
-    issued(&answer, args.out.as_deref())
+    issued(&answer, args.out.as_deref(), &client::endpoint(&context)?)
+}
+
+fn with_client(body: Object, client: Option<Value>) -> Object {
+    match client {
+        Some(client) => body.with("client", client),
+        None => body,
+    }
 }
 
 /// Before the token exists: a token that cannot be written down would be lost and alive.
@@ -95,6 +106,7 @@ async fn rotate<S: AnchorSource>(
     source: &S,
 ) -> Result<Outcome, CliError> {
     must_be_new(args.out.as_deref())?;
+    let client = client::asked(&args.client)?;
     let overlap_s = overlap(args.overlap_hours)?;
     let context = Context::load(&args.context, environment)?;
     let mut session = TenantSession::open(&context, source).await?;
@@ -103,13 +115,14 @@ async fn rotate<S: AnchorSource>(
         .with("id", args.id.as_str())
         .with("life_s", life(args.days, allowed.as_ref())?)
         .with("overlap_s", overlap_s);
+    let body = with_client(body, client);
     note(&format!(
-        "Rotating {}: a new token with the same scopes; the old one works for {} hours more.",
+        "Rotating {}: a new one with the same scopes; the old one works for {} hours more.",
         printable(&args.id),
         args.overlap_hours
     ));
     let answer = session.act(ActName::TokenRotate, &body).await?;
-    rotated(&answer, args.out.as_deref())
+    rotated(&answer, args.out.as_deref(), &client::endpoint(&context)?)
 }
 
 fn overlap(hours: u64) -> Result<u64, CliError> {
@@ -123,12 +136,12 @@ fn overlap(hours: u64) -> Result<u64, CliError> {
     }
 }
 
-fn rotated(answer: &Object, out: Option<&Path>) -> Result<Outcome, CliError> {
+fn rotated(answer: &Object, out: Option<&Path>, endpoint: &str) -> Result<Outcome, CliError> {
     let replaces = text(answer, "replaces")?;
     let until_ms = number(answer, "replaced_until_ms")?;
-    let mut outcome = issued(answer, out)?;
+    let mut outcome = issued(answer, out, endpoint)?;
     outcome.text.push_str(&format!(
-        "\nThe old token {} works until {}: until then, give the identity provider the new one.",
+        "\nThe old one, {}, works until {}: until then, give the identity provider the new one.",
         printable(replaces),
         time::utc(until_ms)
     ));
@@ -149,36 +162,18 @@ fn life_of_days(days: u64) -> Result<u64, CliError> {
     })
 }
 
-fn issued(answer: &Object, out: Option<&Path>) -> Result<Outcome, CliError> {
-    let (token, id) = (text(answer, "token")?, text(answer, "id")?);
-    let not_after_ms = answer.get("not_after_ms").and_then(Value::as_u64);
-    let not_after_ms = not_after_ms.ok_or(CliError::AnswerUnexpected {
-        what: "not_after_ms",
-    })?;
-    let mut json = Object::new()
+fn issued(answer: &Object, out: Option<&Path>, endpoint: &str) -> Result<Outcome, CliError> {
+    let id = text(answer, "id")?;
+    let not_after_ms = number(answer, "not_after_ms")?;
+    let json = Object::new()
         .with("id", id)
         .with("not_after_ms", not_after_ms);
-    let place = match out {
-        Some(path) => {
-            write(
-                path,
-                format!("{token}\n").as_bytes(),
-                Privacy::Private,
-                Existing::Keep,
-            )?;
-            json = json.with("file", path.display().to_string());
-            format!("in {}", printable(&path.display().to_string()))
-        }
-        None => {
-            json = json.with("token", token);
-            printable(token)
-        }
-    };
-    let rows = [
-        ("token", place),
-        ("id", printable(id)),
-        ("expires", time::utc(not_after_ms)),
-    ];
+    let expires = ("expires", time::utc(not_after_ms));
+    if let Some(kind) = answer.get("client") {
+        return client::issued(answer, kind, (out, endpoint), (json, expires));
+    }
+    let (json, place) = given_out(answer, "token", out, json)?;
+    let rows = [("token", place), ("id", printable(id)), expires];
     let words = format!(
         "{}\n\nThis is the only time that the token is given out. Paste it into the identity \
          provider; revoke it with `token revoke {}`.",
@@ -186,6 +181,28 @@ fn issued(answer: &Object, out: Option<&Path>) -> Result<Outcome, CliError> {
         printable(id)
     );
     Ok(Outcome::done(words, json))
+}
+
+/// Writes a secret of an answer to its file, or says it.
+fn given_out(
+    answer: &Object,
+    name: &'static str,
+    out: Option<&Path>,
+    json: Object,
+) -> Result<(Object, String), CliError> {
+    let secret = text(answer, name)?;
+    let Some(path) = out else {
+        return Ok((json.with(name, secret), printable(secret)));
+    };
+    write(
+        path,
+        format!("{secret}\n").as_bytes(),
+        Privacy::Private,
+        Existing::Keep,
+    )?;
+    let path = path.display().to_string();
+    let place = format!("in {}", printable(&path));
+    Ok((json.with("file", path), place))
 }
 
 /// The newest delegation that the runtime has in force. It only fills in defaults: what a token may
@@ -208,7 +225,15 @@ fn list(answer: Object) -> Result<Outcome, CliError> {
     let words = if rows.is_empty() {
         "There is no token.".to_owned()
     } else {
-        let headings = ["id", "label", "state", "last used", "expires", "scopes"];
+        let headings = [
+            "id",
+            "label",
+            "kind",
+            "state",
+            "last used",
+            "expires",
+            "scopes",
+        ];
         table(&headings, &rows)
     };
     Ok(Outcome::done(words, answer))
@@ -228,6 +253,7 @@ fn row(token: Option<&Object>) -> Result<Vec<String>, CliError> {
     Ok(vec![
         printable(text(token, "id")?),
         printable(text(token, "label")?),
+        client::kind(token.get("client"))?,
         state.to_owned(),
         last.map_or_else(|| "never".to_owned(), time::utc),
         time::utc(not_after_ms),
@@ -256,6 +282,8 @@ mod tests {
     use super::*;
     use crate::files::tests::Folder;
 
+    const ENDPOINT: &str = "https://scim.example/t/demo/oauth2/token";
+
     fn answer() -> Object {
         Object::new()
             .with("token", "ch_secret")
@@ -265,13 +293,13 @@ mod tests {
 
     #[test]
     fn gives_the_token_out_once_either_on_screen_or_in_a_private_file() {
-        let outcome = issued(&answer(), None).unwrap();
+        let outcome = issued(&answer(), None, ENDPOINT).unwrap();
         assert!(
             outcome.text.contains("ch_secret") && outcome.text.contains("1970-01-01T00:00:01Z")
         );
         let folder = Folder::new();
         let path = folder.path("token");
-        let outcome = issued(&answer(), Some(&path)).unwrap();
+        let outcome = issued(&answer(), Some(&path), ENDPOINT).unwrap();
         assert!(!outcome.text.contains("ch_secret"));
         assert!(
             !String::from_utf8(outcome.json.to_bytes())
@@ -290,7 +318,7 @@ mod tests {
             let mut answer = answer();
             answer.remove(name);
             assert!(matches!(
-                issued(&answer, None),
+                issued(&answer, None, ENDPOINT),
                 Err(CliError::AnswerUnexpected { what }) if what == name
             ));
         }
@@ -324,7 +352,7 @@ mod tests {
             "tokens",
             vec![
                 Value::from(live),
-                Value::from(token("t2", true, 0)),
+                Value::from(token("t2", true, 0).with("client", "secret")),
                 Value::from(token("t3", false, 0)),
             ],
         );
@@ -332,9 +360,9 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[1],
-            "t1  okta\\u{a}  live     1970-01-01T00:00:01Z  9999-12-31T23:59:59Z  users.read groups.read"
+            "t1  okta\\u{a}  bearer  live     1970-01-01T00:00:01Z  9999-12-31T23:59:59Z  users.read groups.read"
         );
-        assert!(lines[2].contains("revoked  never "), "{text}");
+        assert!(lines[2].contains("secret  revoked  never "), "{text}");
         assert!(lines[3].contains("expired  never "), "{text}");
         let none = Object::new().with("tokens", Vec::<Value>::new());
         assert_eq!(list(none).unwrap().text, "There is no token.");
@@ -345,11 +373,11 @@ mod tests {
         let answer = answer()
             .with("replaces", "t0")
             .with("replaced_until_ms", 2000_u64);
-        let outcome = rotated(&answer, None).unwrap();
+        let outcome = rotated(&answer, None, ENDPOINT).unwrap();
         assert!(
             outcome
                 .text
-                .contains("old token t0 works until 1970-01-01T00:00:02Z"),
+                .contains("old one, t0, works until 1970-01-01T00:00:02Z"),
             "{}",
             outcome.text
         );
@@ -359,7 +387,7 @@ mod tests {
         for name in ["replaces", "replaced_until_ms"] {
             let mut answer = answer.clone();
             answer.remove(name);
-            assert!(rotated(&answer, None).is_err(), "{name}");
+            assert!(rotated(&answer, None, ENDPOINT).is_err(), "{name}");
         }
     }
 }

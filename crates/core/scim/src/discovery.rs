@@ -61,7 +61,16 @@ fn authentication_schemes() -> Vec<Value> {
         )
         .with("specUri", "https://www.rfc-editor.org/rfc/rfc6750")
         .with("primary", true);
-    alloc::vec![Value::Object(bearer)]
+    let client = Object::new()
+        .with("type", "oauth2")
+        .with("name", "OAuth 2.0 client credentials")
+        .with(
+            "description",
+            "An access token from /t/{tenant}/oauth2/token, by a client secret or private_key_jwt.",
+        )
+        .with("specUri", "https://www.rfc-editor.org/rfc/rfc6749")
+        .with("primary", false);
+    alloc::vec![Value::Object(bearer), Value::Object(client)]
 }
 
 /// `/ResourceTypes`: a ListResponse.

@@ -10,9 +10,9 @@ use crate::args::ContextArgs;
 #[derive(Debug, Subcommand)]
 #[non_exhaustive]
 pub enum TokenCommand {
-    /// Make a token; it is shown once
+    /// Make a token, or an OAuth client; the secret is shown once
     Issue(TokenIssueArgs),
-    /// List the tokens, without their secrets
+    /// List tokens and OAuth clients, without their secrets
     List(ContextArgs),
     /// Make a token that takes over from another, which lives on for a while
     Rotate(TokenRotateArgs),
@@ -32,8 +32,11 @@ pub struct TokenIssueArgs {
     /// What the token is for, to be found in lists
     #[arg(long, value_name = "TEXT")]
     pub label: String,
-    /// Write the token to a new file (mode 0600) instead of printing it
-    #[arg(long, value_name = "FILE")]
+    /// How the identity provider is known, if by OAuth.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Write the token or client secret to a new file (mode 0600) instead of printing it
+    #[arg(long, value_name = "FILE", conflicts_with = "oauth_jwk")]
     pub out: Option<PathBuf>,
     /// Context.
     #[command(flatten)]
@@ -52,12 +55,26 @@ pub struct TokenRotateArgs {
     /// For how many days the new one lives [default: 90, or less if the delegation allows less]
     #[arg(long, value_name = "DAYS")]
     pub days: Option<u64>,
-    /// Write the token to a new file (mode 0600) instead of printing it
-    #[arg(long, value_name = "FILE")]
+    /// How the identity provider is known, if by OAuth.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Write the token or client secret to a new file (mode 0600) instead of printing it
+    #[arg(long, value_name = "FILE", conflicts_with = "oauth_jwk")]
     pub out: Option<PathBuf>,
     /// Context.
     #[command(flatten)]
     pub context: ContextArgs,
+}
+
+/// How an OAuth client is known.
+#[derive(Debug, Args)]
+pub struct ClientArgs {
+    /// Make an OAuth client with a secret, which fetches access tokens itself
+    #[arg(long, conflicts_with = "oauth_jwk")]
+    pub oauth_secret: bool,
+    /// Make an OAuth client that signs with its own key (private_key_jwt): its public JWK or JWK set
+    #[arg(long, value_name = "FILE")]
+    pub oauth_jwk: Option<PathBuf>,
 }
 
 /// Arguments of `token revoke`.

@@ -676,6 +676,38 @@ fn finds_a_credential_used_after_another_has_replaced_it() {
 }
 
 #[test]
+fn finds_an_oauth_client_that_is_known_otherwise_than_admins_signed() {
+    let jwk = populated().jwk();
+    let print = jwk.thumbprint();
+    let keys = format!(r#"{{"client":{{"keys":[{}]}}}}"#, jwk.canonical());
+    let rotated = format!(r#"{{"id":"{print}"}}"#);
+    let listed = format!(r#","client":["{print}"]"#);
+    let two = format!(r#","client":["{print}","{print}"]"#);
+    let (secret, word) = (r#"{"client":"secret"}"#, r#","client":"secret""#);
+    let (issue, rotate) = (ActName::TokenIssue, ActName::TokenRotate);
+    for (name, request, more, is_found) in [
+        (issue, secret, word, false),
+        (issue, &keys, &listed, false),
+        (rotate, &rotated, &listed, false),
+        (issue, secret, "", true),
+        (issue, "{}", word, true),
+        (issue, "{}", &listed, true),
+        (issue, secret, &listed, true),
+        (issue, &keys, word, true),
+        (issue, &keys, &two, true),
+        (issue, r#"{"client":{"keys":[]}}"#, &listed, true),
+        (issue, r#"{"client":{"keys":1}}"#, &listed, true),
+    ] {
+        let mut runtime = populated();
+        let asked = (name, request);
+        runtime.issue_token_asked(asked, chancery_authority::ScopeSet::all(), 10, more);
+        let lie = Fault::SignedAct(ActFault::OtherSubject);
+        let expected = if is_found { vec![lie] } else { Vec::new() };
+        finds(&mut runtime, &expected);
+    }
+}
+
+#[test]
 fn finds_a_first_device_that_the_imported_key_did_not_ask_for() {
     let finn = "finn@demo.example";
     let mut runtime = populated();

@@ -589,6 +589,17 @@ impl Runtime {
 
     /// A credential whose document has more members after the first three.
     pub(crate) fn issue_token_with(&mut self, scopes: ScopeSet, days: u64, more: &str) -> u64 {
+        self.issue_token_asked((ActName::TokenIssue, "{}"), scopes, days, more)
+    }
+
+    /// The same, asked for by another request.
+    pub(crate) fn issue_token_asked(
+        &mut self,
+        (name, request): (ActName, &str),
+        scopes: ScopeSet,
+        days: u64,
+        more: &str,
+    ) -> u64 {
         let handle = Handle(self.fresh());
         let validity = Validity {
             not_before_ms: self.now_ms,
@@ -596,7 +607,7 @@ impl Runtime {
         };
         let scopes: Vec<String> = scopes.iter().map(|one| format!("\"{one}\"")).collect();
         let scopes = scopes.join(",");
-        let signed = self.signed(ActName::TokenIssue, "{}");
+        let signed = self.signed(name, request);
         let document = format!(
             r#"{{"label":"okta","scopes":[{scopes}],"delegation":"{}"{more}}}"#,
             self.delegation_hash

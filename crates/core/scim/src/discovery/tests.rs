@@ -47,10 +47,12 @@ fn advertises_only_what_is_true() {
         at(&config, "filter/maxResults").as_u64(),
         Some(PAGE_SIZE_MAX)
     );
-    assert_eq!(
-        at(&config, "authenticationSchemes/0/type").as_str(),
-        Some("oauthbearertoken")
-    );
+    for (place, kind) in [(0, "oauthbearertoken"), (1, "oauth2")] {
+        assert_eq!(
+            at(&config, &format!("authenticationSchemes/{place}/type")).as_str(),
+            Some(kind)
+        );
+    }
     assert_eq!(
         at(&config, "meta/location").as_str(),
         Some("https://h/t/demo/scim/v2/ServiceProviderConfig")
