@@ -35,7 +35,7 @@ pub(super) fn endpoint(context: &Context) -> Result<String, CliError> {
 
 /// The public keys of a JWK or a JWK set, without what nobody needs to sign.
 fn public_keys(path: &Path, bytes: &[u8]) -> Result<Value, CliError> {
-    let invalid = |reason: String| CliError::DocumentInvalid {
+    let invalid = |reason: String| CliError::EditInvalid {
         path: path.to_owned(),
         reason,
     };
