@@ -55,6 +55,8 @@ pub(crate) fn resource(definition: &'static Resource, input: Object) -> Result<O
             extensions.push((position, object));
         } else if let Some((position, attribute)) = top_level(definition, &name) {
             keep(&mut core, position, attribute, (name, value))?;
+        } else if name.eq_ignore_ascii_case("schemas") {
+            check_schemas(definition, &value).map_err(|error| error.within("schemas"))?;
         }
     }
     extensions.retain(|(_, object)| !object.is_empty());
@@ -85,6 +87,29 @@ pub(crate) fn resource(definition: &'static Resource, input: Object) -> Result<O
     }
     check_size(&document)?;
     Ok(document)
+}
+
+/// RFC 7643 section 3.3: a resource names its base schema. None at all, and others beside it, are
+/// tolerated; SCIM's own schemas of something else are not, since the body was meant for that.
+fn check_schemas(definition: &'static Resource, schemas: &Value) -> Result<(), Error> {
+    let named: Option<Vec<&str>> = match schemas {
+        Value::Null => Some(Vec::new()),
+        Value::String(text) => Some(alloc::vec![text.as_str()]),
+        Value::Array(items) => items.iter().map(Value::as_str).collect(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    };
+    let named = named.ok_or_else(|| Error::value("a list of schema URIs is wanted"))?;
+    let mut own = core::iter::once(definition.core).chain(definition.extensions.iter().copied());
+    let is_own = own.any(|schema| named.iter().any(|urn| urn.eq_ignore_ascii_case(schema.urn)));
+    let prefix = "urn:ietf:params:scim:";
+    let is_scim = |urn: &&str| {
+        urn.get(..prefix.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+    };
+    if is_own || !named.iter().any(is_scim) {
+        return Ok(());
+    }
+    Err(Error::value("name the schema of this resource type"))
 }
 
 fn top_level(definition: &'static Resource, name: &str) -> Option<(usize, &'static Attribute)> {
@@ -202,8 +227,11 @@ pub(crate) fn many(attribute: &'static Attribute, value: Value) -> Result<Vec<Va
     check_count(items.len())?;
     let mut kept = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
-        if let Some(item) =
-            one(attribute, item).map_err(|error| error.within(&index.to_string()))?
+        let within = |error: Error| error.within(&index.to_string());
+        if item.as_array().is_some() {
+            return Err(within(Error::value("a single value is wanted")));
+        }
+        if let Some(item) = one(attribute, item).map_err(within)?
             && !merged(&mut kept, &item)
         {
             kept.push(item);
@@ -446,3 +474,6 @@ pub(crate) fn known_members(
         .into_iter()
         .filter_map(move |(name, value)| Some((find(attributes, &name)?, value)))
 }
+
+#[cfg(test)]
+mod tests;
