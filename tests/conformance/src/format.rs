@@ -215,6 +215,8 @@ pub struct Step {
     pub body: Option<Value>,
     /// The body, byte for byte, where JSON would not do.
     pub raw: Option<String>,
+    /// The body in hexadecimal digits, where it is no text.
+    pub hex: Option<String>,
     /// The status.
     pub status: u16,
     /// The `scimType` of an error; without it the error must have none.
@@ -330,8 +332,9 @@ impl Step {
         if !method.bytes().all(|byte| byte.is_ascii_uppercase()) || !path.starts_with('/') {
             return Err(format!("`{}` is no method and path", self.send));
         }
-        if self.body.is_some() && self.raw.is_some() {
-            return Err("a body is either `body` or `raw`".to_owned());
+        let bodies = [self.body.is_some(), self.raw.is_some(), self.hex.is_some()];
+        if bodies.into_iter().filter(|is_there| *is_there).count() > 1 {
+            return Err("a body is one of `body`, `raw` and `hex`".to_owned());
         }
         if !(200..=599).contains(&self.status) {
             return Err(format!("{} is no status", self.status));

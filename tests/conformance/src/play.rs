@@ -138,7 +138,7 @@ impl<'p, 's> Play<'p, 's> {
             (step.speaker, self.tls),
             (step.method(), &request.path),
             &headers,
-            request.body.as_bytes(),
+            &request.body,
         );
         let answer = answer.map_err(|error| {
             let said = format!("no answer: {error}");
@@ -187,7 +187,7 @@ fn failure(step: &str, faults: &[&str], request: &str) -> Box<Failure> {
 struct Request {
     path: String,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Vec<u8>,
 }
 
 impl Request {
@@ -200,10 +200,11 @@ impl Request {
             path.push('=');
             path.push_str(&encoded(&variables.text(value)?));
         }
-        let body = match (&step.body, &step.raw) {
-            (Some(body), _) => variables.json(body)?.to_string(),
-            (None, Some(raw)) => variables.text(raw)?,
-            (None, None) => String::new(),
+        let body = match (&step.body, &step.raw, &step.hex) {
+            (Some(body), _, _) => variables.json(body)?.to_string().into_bytes(),
+            (None, Some(raw), _) => variables.text(raw)?.into_bytes(),
+            (None, None, Some(digits)) => bytes(digits)?,
+            (None, None, None) => Vec::new(),
         };
         let mut headers: Vec<(String, String)> = play
             .headers
@@ -227,9 +228,24 @@ impl Request {
             other => format!(" as {other:?}"),
         };
         let (method, path) = (step.method(), shown(&self.path));
-        let body = shown(&self.body);
+        let body = shown(&String::from_utf8_lossy(&self.body));
         format!("{method} {path}{speaker} {:?} {body}", self.headers)
     }
+}
+
+fn bytes(digits: &str) -> Result<Vec<u8>, String> {
+    let wrong = || format!("`{digits}` are no bytes");
+    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
+        return Err(wrong());
+    }
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| {
+            let pair = digits.get(at..).and_then(|rest| rest.get(..2));
+            pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())
+                .ok_or_else(wrong)
+        })
+        .collect()
 }
 
 /// Percent-encoding of everything that is not unreserved (RFC 3986 section 2.3).
@@ -251,4 +267,22 @@ fn shown(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_digits_are_bytes_or_refused() {
+        assert_eq!(bytes("7bff00"), Ok(vec![0x7b, 0xff, 0]));
+        for wrong in ["7", "7x", "é"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_unreserved_characters_are_sent_as_they_are() {
+        assert_eq!(encoded("aZ0-._~ \"é+&"), "aZ0-._~%20%22%C3%A9%2B%26");
+    }
 }

@@ -68,6 +68,7 @@ fn refuses_a_step_that_cannot_be_meant() {
         json!({"send": "GET Users", "status": 200}),
         json!({"send": "GET /Users", "status": 99}),
         json!({"send": "POST /Users", "status": 201, "body": {}, "raw": "{}"}),
+        json!({"send": "POST /Users", "status": 201, "hex": "7b7d", "raw": "{}"}),
         json!({"send": "GET /Users", "status": 200, "scimType": "invalidValue"}),
         json!({"send": "GET /Users", "status": 200, "operation": "connect"}),
         json!({"send": "GET /Users", "status": 200, "as": "stranger"}),
