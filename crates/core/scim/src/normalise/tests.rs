@@ -25,7 +25,8 @@ fn patch(start: &str, operations: &str) -> Result<UserDocument, Error> {
 
 fn change_group(operations: &str) -> Result<(String, vec::Vec<MemberChange>), Error> {
     let request = PatchRequest::parse(format!(r#"{{"Operations":[{operations}]}}"#).as_bytes())?;
-    let (group, _) = GroupDocument::parse_create(br#"{"displayName":"team"}"#, Catalogue::STANDARD)?;
+    let (group, _) =
+        GroupDocument::parse_create(br#"{"displayName":"team"}"#, Catalogue::STANDARD)?;
     let changes = request.group_changes(&group, Catalogue::STANDARD)?;
     let name = changes.document.as_ref().unwrap_or(&group).display_name();
     Ok((String::from(name), changes.members))
@@ -437,10 +438,20 @@ fn tolerates_missing_and_foreign_schemas_but_refuses_those_of_something_else() {
     let body = |schemas: &str| create(&format!(r#"{{"schemas":{schemas},"userName":"ada"}}"#));
     let named = |urns: &[&str]| body(&format!("[\"{}\"]", urns.join("\",\"")));
     let wanted = create(r#"{"userName":"ada"}"#);
-    for schemas in ["null", "[]", r#"["urn:example:x"]"#, r#"["http://example.com/User"]"#] {
+    for schemas in [
+        "null",
+        "[]",
+        r#"["urn:example:x"]"#,
+        r#"["http://example.com/User"]"#,
+    ] {
         same(body(schemas), wanted.clone());
     }
-    for urns in [&[USER][..], &[ENTERPRISE], &[ENTERPRISE, USER], &[USER, "urn:example:x"]] {
+    for urns in [
+        &[USER][..],
+        &[ENTERPRISE],
+        &[ENTERPRISE, USER],
+        &[USER, "urn:example:x"],
+    ] {
         same(named(urns), wanted.clone());
     }
     same(named(&[&USER.to_uppercase()]), wanted);
