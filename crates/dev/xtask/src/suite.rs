@@ -74,8 +74,8 @@ fn steps(reach: Reach) -> Vec<Step> {
     }
 }
 
-/// The one step that may use the network: sources of the locked dependencies, the toolchain's parts, and the packages of the
-/// identity provider that claims are tried against.
+/// The one step that may use the network: sources of the locked dependencies, the toolchain's parts, and the packages of what others
+/// wrote and tests run: an identity provider, and the public suites of SCIM.
 fn set_up(place: &Place, _: &mut Tally) -> Result<(), String> {
     step::require_compiler()?;
     step::require_test_tools()?;
@@ -93,14 +93,17 @@ fn set_up(place: &Place, _: &mut Tally) -> Result<(), String> {
     let mut fetch = step::cargo(place);
     fetch.args(["fetch", "--locked"]);
     step::run(fetch)?;
-    let mut provider = Command::new("python3");
-    provider
-        .current_dir(&place.repository)
-        .arg("tests/conformance/canaille/run.py")
-        .arg("--cache")
-        .arg(place.target.join("canaille"))
-        .arg("prepare");
-    step::run(provider)
+    for (script, cache) in [("canaille", "canaille"), ("public", "public-suites")] {
+        let mut prepare = Command::new("python3");
+        prepare
+            .current_dir(&place.repository)
+            .arg(format!("tests/conformance/{script}/run.py"))
+            .arg("--cache")
+            .arg(place.target.join(cache))
+            .arg("prepare");
+        step::run(prepare)?;
+    }
+    Ok(())
 }
 
 /// `cargo` that must do with what the set-up step has fetched.
