@@ -556,6 +556,9 @@ fn the_service_says_what_it_can_do() {
         assert!(found.len() >= 2);
     }
     client.get(&format!("/Schemas/{ENTERPRISE}")).expect(200);
+    let encoded = ENTERPRISE.replace(':', "%3A");
+    client.get(&format!("/Schemas/{encoded}")).expect(200);
+    client.get("/Users/%zz").scim_error(400, None);
     client.get("/Me").scim_error(501, None);
 }
 

@@ -21,6 +21,7 @@ mod cursor;
 mod directory;
 mod item;
 mod listing;
+mod path;
 mod read;
 mod rendered;
 mod route;

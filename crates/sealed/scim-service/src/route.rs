@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::answers::{self, allowing, error, failure, with_body};
 use crate::directory::{ActFailure, Directory};
-use crate::{MEDIA_TYPE, bulk, listing, read, write};
+use crate::{MEDIA_TYPE, bulk, listing, path, read, write};
 
 /// An answer with its whole body.
 pub type Answer = Response<Vec<u8>>;
@@ -53,6 +53,14 @@ enum Target<'a> {
 
 /// Answers a SCIM request.
 pub async fn answer<D: Directory>(directory: &D, request: Request<'_>, caller: &Caller) -> Answer {
+    let Some(path) = path::decoded(request.path) else {
+        let reason = "the path is not percent-encoded text (RFC 3986 section 2.1)";
+        return error(StatusCode::BAD_REQUEST, reason);
+    };
+    let request = Request {
+        path: &path,
+        ..request
+    };
     let result = dispatch(directory, request, caller).await;
     result.unwrap_or_else(|failed| failure(&failed))
 }
