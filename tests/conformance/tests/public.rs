@@ -56,7 +56,7 @@ const SANITY_SKIPPED: &[&str] = &[
     "AgenticApplication CRUD Lifecycle",
 ];
 /// Fewest requests of schemathesis in an ordinary and in a full run.
-const REQUESTS_MIN: (u64, u64) = (5_000, 25_000);
+const REQUESTS_MIN: (u64, u64) = (5_000, 20_000);
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("public")
