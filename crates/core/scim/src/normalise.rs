@@ -14,8 +14,9 @@ use chancery_json::{Object, Value};
 
 use crate::error::Error;
 use crate::limits::{ID_BYTES_MAX, REFERENCE_BYTES_MAX, TEXT_BYTES_MAX, VALUES_MAX};
+use crate::name::fold;
 use crate::schema::{
-    Attribute, Kind, Mutability, Resource, ResourceType, Schema, external_id, find,
+    Attribute, Comparison, Kind, Mutability, Resource, ResourceType, Schema, external_id, find,
 };
 
 mod checks;
@@ -232,7 +233,7 @@ pub(crate) fn many(attribute: &'static Attribute, value: Value) -> Result<Vec<Va
             return Err(within(Error::value("a single value is wanted")));
         }
         if let Some(item) = one(attribute, item).map_err(within)?
-            && !merged(&mut kept, &item)
+            && !merged(attribute, &mut kept, &item)
         {
             kept.push(item);
         }
@@ -245,18 +246,13 @@ pub(crate) fn many(attribute: &'static Attribute, value: Value) -> Result<Vec<Va
 
 /// RFC 7643 section 2.4: no two values of one attribute have the same type and value. What a second one
 /// says in addition is kept.
-fn merged(kept: &mut [Value], item: &Value) -> bool {
+fn merged(attribute: &Attribute, kept: &mut [Value], item: &Value) -> bool {
     let Value::Object(new) = item else {
         return kept.contains(item);
     };
     for old in kept.iter_mut() {
         let Value::Object(old) = old else { continue };
-        let same = |name| {
-            let text = |object: &Object| object.get(name).and_then(Value::as_str).map(fold_owned);
-            text(old) == text(new)
-        };
-        let is_named = new.get("value").is_some() && same("value") && same("type");
-        if old != new && !is_named {
+        if old != new && !is_same_value(attribute, old, new) {
             continue;
         }
         for (name, value) in new.iter() {
@@ -264,13 +260,32 @@ fn merged(kept: &mut [Value], item: &Value) -> bool {
                 old.insert(name, value.clone());
             }
         }
+        // In the order of the schema again: the same content is the same document.
+        if let Ok(ordered) = members(attribute.subs, core::mem::take(old)) {
+            *old = ordered;
+        }
         return true;
     }
     false
 }
 
-fn fold_owned(text: &str) -> String {
-    crate::name::fold(text).into_owned()
+/// Whether two values of an attribute have the same type and value, each compared as the schema says.
+pub(crate) fn is_same_value(attribute: &Attribute, old: &Object, new: &Object) -> bool {
+    let same = |name| {
+        let exact = attribute
+            .sub(name)
+            .is_some_and(|sub| sub.comparison == Comparison::Exact);
+        let text = |object: &Object| {
+            let text = object.get(name).and_then(Value::as_str)?;
+            Some(if exact {
+                String::from(text)
+            } else {
+                fold(text).into_owned()
+            })
+        };
+        text(old) == text(new)
+    };
+    new.get("value").is_some() && same("value") && same("type")
 }
 
 pub(crate) fn check_count(count: usize) -> Result<(), Error> {

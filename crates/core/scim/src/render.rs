@@ -301,6 +301,7 @@ fn relation<'e, const N: usize>(
     out.push(b',');
     write_string(out, name);
     out.extend_from_slice(b":[");
+    let begin = out.len();
     for (index, entry) in entries.enumerate() {
         if index == 0 {
             shown = entry
@@ -308,7 +309,9 @@ fn relation<'e, const N: usize>(
                 .map(|(sub, _)| *sub)
                 .filter(|sub| shows(sub))
                 .collect();
-        } else {
+        }
+        let before = out.len();
+        if before > begin {
             out.push(b',');
         }
         out.push(b'{');
@@ -324,7 +327,12 @@ fn relation<'e, const N: usize>(
             out.push(b':');
             write_string(out, value);
         }
-        out.push(b'}');
+        if first {
+            // Nothing of it is shown: an empty value is none (RFC 7643 section 2.5).
+            out.truncate(before);
+        } else {
+            out.push(b'}');
+        }
     }
     out.push(b']');
 }

@@ -9,7 +9,6 @@ use super::edit::{Target, missing_value, put};
 use super::{Fault, Part, Verb, in_value};
 use crate::error::Error;
 use crate::filter::{Node, entry_matches, seed};
-use crate::name::fold;
 use crate::normalise;
 use crate::schema::Attribute;
 
@@ -121,7 +120,7 @@ fn write(entries: &mut Vec<Entry>, verb: Verb, target: Target, value: Value) -> 
         }
         for value in values {
             if let Value::Object(object) = value {
-                add(entries, object);
+                add(attribute, entries, object);
             }
         }
         return Ok(());
@@ -232,15 +231,12 @@ fn overlay(entry: &mut Object, with: &Object, attribute: &'static Attribute) {
 
 /// Adds one value: into the one of the same value and type, else at the end. One that is there
 /// already is no change (RFC 7644 section 3.5.2.1).
-fn add(entries: &mut Vec<Entry>, object: Object) {
+fn add(attribute: &Attribute, entries: &mut Vec<Entry>, object: Object) {
     for entry in entries.iter_mut() {
         if entry.object == object {
             return;
         }
-        if same_text(&entry.object, &object, "value")
-            && object.get("value").is_some()
-            && same_text(&entry.object, &object, "type")
-        {
+        if normalise::is_same_value(attribute, &entry.object, &object) {
             entry.written = true;
             for (name, value) in object {
                 entry.object.insert(name, value);
@@ -252,16 +248,6 @@ fn add(entries: &mut Vec<Entry>, object: Object) {
         object,
         written: true,
     });
-}
-
-fn same_text(left: &Object, right: &Object, name: &str) -> bool {
-    let text = |object: &Object| {
-        object
-            .get(name)
-            .and_then(Value::as_str)
-            .map(|text| fold(text).into_owned())
-    };
-    text(left) == text(right)
 }
 
 fn remove(entries: &mut [Entry], target: Target, value: Option<Value>) -> Result<(), Fault> {

@@ -757,3 +757,12 @@ fn survives_mutated_messages() {
     }
     assert!(accepted > 500, "{accepted}");
 }
+
+#[test]
+fn adds_a_value_that_differs_where_case_counts() {
+    becomes(
+        r#"{"userName":"ada","photos":[{"value":"https://a.example/p"}]}"#,
+        r#"{"op":"add","path":"photos","value":[{"value":"https://a.example/P"}]}"#,
+        r#"{"userName":"ada","photos":[{"value":"https://a.example/p"},{"value":"https://a.example/P"}]}"#,
+    );
+}

@@ -219,3 +219,32 @@ fn refuses_damaged_documents() {
     }
     assert_eq!(render_user(b"{x}", &META, &[], &only), Err(Error::Stored));
 }
+
+#[test]
+fn a_member_of_which_nothing_is_shown_is_left_out() {
+    let (group, _) =
+        GroupDocument::parse_create(br#"{"displayName":"G"}"#, Catalogue::STANDARD).unwrap();
+    let member = |value, display| MemberView {
+        value,
+        kind: ResourceKind::User,
+        display,
+        reference: "https://h/Users/u",
+    };
+    let members = [
+        member("1", None),
+        member("2", Some("Bob")),
+        member("3", None),
+    ];
+    let projection = Projection::parse(Some("members.display"), None, ResourceKind::Group).unwrap();
+    let text = render_group(
+        &group.to_canonical(),
+        &META,
+        members.into_iter(),
+        &projection,
+    );
+    let text = String::from_utf8(text.unwrap()).unwrap();
+    assert!(
+        text.ends_with(r#""members":[{"display":"Bob"}]}"#),
+        "{text}"
+    );
+}

@@ -408,3 +408,33 @@ fn survives_mutated_bodies() {
     }
     assert!(accepted > 500, "{accepted}");
 }
+
+#[test]
+fn values_that_differ_where_case_counts_stay_apart() {
+    // RFC 7643 sections 2.3.6 and 2.3.7: binary values and references are case exact.
+    for body in [
+        r#"{"userName":"a","photos":[{"value":"https://a.example/p"},{"value":"https://a.example/P"}]}"#,
+        r#"{"userName":"a","x509Certificates":[{"value":"TWlzcw=="},{"value":"twlzcw=="}]}"#,
+    ] {
+        assert_eq!(canonical(body).matches("value").count(), 2, "{body}");
+    }
+    let body = r#"{"userName":"a","roles":[{"value":"Eng"},{"value":"ENG"}]}"#;
+    assert_eq!(canonical(body).matches("value").count(), 1);
+}
+
+#[test]
+fn what_two_values_became_is_in_the_order_of_the_schema() {
+    // Else the next request that changes nothing would make a new document of it.
+    let body =
+        r#"{"userName":"a","ims":[{"value":"x","primary":true},{"value":"X","display":"d"}]}"#;
+    let made = canonical(body);
+    assert!(
+        made.contains(r#""ims":[{"value":"x","display":"d","primary":true}]"#),
+        "{made}"
+    );
+    let user = create(body);
+    assert_eq!(
+        UserDocument::parse_replace(made.as_bytes(), &user, Catalogue::STANDARD),
+        Ok(user)
+    );
+}
