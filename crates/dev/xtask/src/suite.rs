@@ -29,7 +29,8 @@ const USUAL: [Step; 8] = [
     ("dependencies", dependencies),
 ];
 
-const FULL: [Step; 2] = [
+const FULL: [Step; 3] = [
+    ("long property tests", properties),
     ("fifty kills under load", kills),
     ("dependencies against the advisory database", advisories),
 ];
@@ -199,6 +200,23 @@ fn kills(place: &Place, tally: &mut Tally) -> Result<(), String> {
         ],
     );
     command.env("CHANCERY_KILL_CYCLES", "50");
+    tally.add(&step::run_tests(command)?);
+    Ok(())
+}
+
+/// The usual run tries some thousand filters, PATCH bodies and programs of requests; this is the long one.
+fn properties(place: &Place, tally: &mut Tally) -> Result<(), String> {
+    let mut command = offline(
+        place,
+        &[
+            "test",
+            "--locked",
+            "--release",
+            "--package",
+            "chancery-model",
+        ],
+    );
+    command.env("CHANCERY_FULL", "1");
     tally.add(&step::run_tests(command)?);
     Ok(())
 }
