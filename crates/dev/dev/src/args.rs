@@ -86,7 +86,7 @@ pub struct UpArgs {
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("where").required(true).args(["ready_file", "url"])))]
+#[command(group(ArgGroup::new("where").required(true).args(["ready_file", "url", "in_process"])))]
 pub struct BenchArgs {
     /// The file that `up --ready-file` wrote; with it the processes' CPU time is measured, too
     #[arg(long, value_name = "FILE")]
@@ -132,6 +132,53 @@ pub struct BenchArgs {
     /// [default: 20 if the ready file has a password for everybody; 0: none]
     #[arg(long, value_name = "N", conflicts_with = "url", value_parser = clap::value_parser!(u64).range(0..=10_000))]
     pub claims: Option<u64>,
+    /// Other loads than the one above.
+    #[command(flatten)]
+    pub growth: GrowthArgs,
+}
+
+/// Arguments of `bench` that compare directories of several sizes, and other servers.
+#[derive(Clone, Debug, Default, Args)]
+pub struct GrowthArgs {
+    /// Make a tenant with so many users for each of these sizes, and measure the same operations in
+    /// all of them in turns
+    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with = "url", value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
+    pub sizes: Vec<u64>,
+    /// Measure the engine and its SCIM service in this process: no TLS, no host, no witnesses
+    #[arg(long, requires = "sizes")]
+    pub in_process: bool,
+    /// How many rounds, after one that does not count [default: 5]
+    #[arg(long, value_name = "N", requires = "sizes", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub rounds: Option<u64>,
+    /// A SCIM server of others, on loopback over plain HTTP, to be measured beside the smallest size;
+    /// repeat for more
+    #[arg(long = "peer", value_name = "NAME=URL", requires_all = ["sizes", "peer_token"], conflicts_with = "in_process", value_parser = named)]
+    pub peers: Vec<Named>,
+    /// The process of a peer, so that its CPU time is measured, too
+    #[arg(long = "peer-pid", value_name = "NAME=PID", requires = "peers", value_parser = named)]
+    pub peer_pids: Vec<Named>,
+    /// The bearer token of all peers
+    #[arg(long, value_name = "TOKEN")]
+    pub peer_token: Option<String>,
+}
+
+/// A value and what it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// The value.
+    pub value: String,
+}
+
+fn named(text: &str) -> Result<Named, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok(Named {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }),
+        _ => Err("it must be NAME=VALUE".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -186,5 +233,37 @@ mod tests {
             panic!("another command");
         };
         assert_eq!(bench.group_sizes, [1000, 100_000]);
+    }
+
+    #[test]
+    fn sizes_are_measured_in_a_service_or_in_this_process_and_peers_beside_them() {
+        let kind = |words| parse(words).unwrap_err().kind();
+        let missing = ErrorKind::MissingRequiredArgument;
+        assert_eq!(kind("bench --in-process"), missing);
+        assert_eq!(kind("bench --sizes 1000"), missing);
+        assert_eq!(
+            kind("bench --ready-file r --peer a=http://x --peer-token t"),
+            missing
+        );
+        assert_eq!(
+            kind("bench --ready-file r --sizes 1000 --peer a=b"),
+            missing
+        );
+        let both = "bench --ready-file r --in-process --sizes 1000";
+        assert_eq!(kind(both), ErrorKind::ArgumentConflict);
+        let unnamed = "bench --ready-file r --sizes 1000 --peer-token t --peer http";
+        assert_eq!(kind(unnamed), ErrorKind::ValueValidation);
+        let line = "bench --ready-file r --sizes 1000,5000 --peer a=http://x?b=c --peer-pid a=7 --peer-token t";
+        let Command::Bench(bench) = parse(line).unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!(bench.growth.sizes, [1000, 5000]);
+        let [peer] = bench.growth.peers.as_slice() else {
+            panic!("another number of peers");
+        };
+        assert_eq!(
+            (peer.name.as_str(), peer.value.as_str()),
+            ("a", "http://x?b=c")
+        );
     }
 }

@@ -37,15 +37,7 @@ pub(crate) struct Link {
 impl Link {
     /// Connects to the tenant of a ready file.
     pub(crate) async fn open(ready: &Ready, tenant: &ReadyTenant) -> Result<Self, DevError> {
-        let path = &ready.deployment_file;
-        let document = |reason| DevError::Document {
-            path: path.clone(),
-            reason,
-        };
-        let deployment = Deployment::from_json(&files::read(path)?)
-            .map_err(|error| document(error.to_string()))?;
-        let anchor = EmulatedSource.anchor(path).map_err(document)?;
-        let connector = Connector::new(anchor);
+        let (connector, deployment) = pinned(ready)?;
         let mut connection = connector.connect(&deployment, None).await?;
         let shown = known(&mut connection, &tenant.slug).await?;
         Ok(Self {
@@ -114,7 +106,21 @@ impl Link {
     }
 }
 
-async fn known(connection: &mut Connection, slug: &str) -> Result<Shown, DevError> {
+/// What a client pins of the service of a ready file, and a connector that trusts its emulated processor.
+pub(crate) fn pinned(ready: &Ready) -> Result<(Connector<EmulatedAnchor>, Deployment), DevError> {
+    let path = &ready.deployment_file;
+    let document = |reason| DevError::Document {
+        path: path.clone(),
+        reason,
+    };
+    let deployment =
+        Deployment::from_json(&files::read(path)?).map_err(|error| document(error.to_string()))?;
+    let anchor = EmulatedSource.anchor(path).map_err(document)?;
+    Ok((Connector::new(anchor), deployment))
+}
+
+/// The tenant of this name, which is there.
+pub(crate) async fn known(connection: &mut Connection, slug: &str) -> Result<Shown, DevError> {
     let step = "reading the tenant";
     let shown = show(connection, slug).await?;
     shown.ok_or(DevError::ApiAnswer { step })

@@ -1,6 +1,7 @@
 //! `bench`: puts load on a running service, as an identity provider does it, and measures what it costs.
 
 mod claims;
+mod growth;
 mod measure;
 mod plan;
 mod primitives;
@@ -34,6 +35,9 @@ const GROUPS: u64 = 100;
 
 /// Runs the load and prints what it measured.
 pub(crate) fn run(args: &BenchArgs, console: &Console) -> Result<(), DevError> {
+    if !args.growth.sizes.is_empty() {
+        return growth::run(args, console);
+    }
     let ready = args.ready_file.as_deref().map(Ready::read).transpose()?;
     let target = target(args, ready.as_ref())?;
     let prefix = match &args.prefix {

@@ -13,7 +13,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETR
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -39,11 +39,11 @@ const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json")
 pub(crate) struct Target {
     host: String,
     port: u16,
-    server_name: ServerName<'static>,
     host_header: HeaderValue,
     authorization: HeaderValue,
     path: String,
-    tls: TlsConnector,
+    /// None for a server of others that is compared with ours over loopback.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
 /// An answer, complete in memory.
@@ -72,14 +72,6 @@ impl Target {
         let host = endpoint.host().to_owned();
         let server_name =
             ServerName::try_from(host.clone()).map_err(|_invalid| bad("an https address"))?;
-        let secret = |text: &str| {
-            HeaderValue::try_from(text).map_err(|_invalid| DevError::Value {
-                option: "the SCIM token",
-                allowed: "visible ASCII",
-            })
-        };
-        let mut authorization = secret(&format!("Bearer {token}"))?;
-        authorization.set_sensitive(true);
         let pem = String::from_utf8_lossy(&files::read(ca_file)?).into_owned();
         let config = chancery_hybrid_kx::attested_client_config(&pem).map_err(|error| {
             DevError::Document {
@@ -88,13 +80,35 @@ impl Target {
             }
         })?;
         Ok(Arc::new(Self {
-            host_header: secret(authority.as_str())?,
+            host_header: header(authority.as_str())?,
             port: endpoint.port(),
             host,
-            server_name,
-            authorization,
+            authorization: authorization(token)?,
             path: uri.path().trim_end_matches('/').to_owned(),
-            tls: TlsConnector::from(config),
+            tls: Some((TlsConnector::from(config), server_name)),
+        }))
+    }
+
+    /// A server of others on this machine, `http://127.0.0.1:port/path`: nothing is sent there that
+    /// would have to be kept secret.
+    pub(crate) fn plain(scim_base: &str, token: &str) -> Result<Arc<Self>, DevError> {
+        let bad = || DevError::Value {
+            option: "--peer",
+            allowed: "NAME=http://127.0.0.1:PORT/PATH",
+        };
+        let uri: Uri = scim_base.parse().map_err(|_invalid| bad())?;
+        let authority = uri.authority().ok_or_else(bad)?;
+        let address: SocketAddr = authority.as_str().parse().map_err(|_invalid| bad())?;
+        if uri.scheme_str() != Some("http") || !address.ip().is_loopback() {
+            return Err(bad());
+        }
+        Ok(Arc::new(Self {
+            host_header: header(authority.as_str())?,
+            port: address.port(),
+            host: address.ip().to_string(),
+            authorization: authorization(token)?,
+            path: uri.path().trim_end_matches('/').to_owned(),
+            tls: None,
         }))
     }
 
@@ -103,7 +117,11 @@ impl Target {
         let connecting = async {
             let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
             tcp.set_nodelay(true)?;
-            self.tls.connect(self.server_name.clone(), tcp).await
+            let stream: Box<dyn Stream> = match &self.tls {
+                Some((tls, server_name)) => Box::new(tls.connect(server_name.clone(), tcp).await?),
+                None => Box::new(tcp),
+            };
+            Ok::<_, std::io::Error>(stream)
         };
         let stream = match timeout(CONNECT_TIME_MAX, connecting).await {
             Ok(Ok(stream)) => stream,
@@ -123,6 +141,23 @@ impl Target {
             driver,
         })
     }
+}
+
+/// What HTTP is spoken over.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+fn header(text: &str) -> Result<HeaderValue, DevError> {
+    HeaderValue::try_from(text).map_err(|_invalid| DevError::Value {
+        option: "the SCIM token",
+        allowed: "visible ASCII",
+    })
+}
+
+fn authorization(token: &str) -> Result<HeaderValue, DevError> {
+    let mut authorization = header(&format!("Bearer {token}"))?;
+    authorization.set_sensitive(true);
+    Ok(authorization)
 }
 
 fn broken(error: &hyper::Error) -> DevError {
@@ -263,6 +298,22 @@ mod tests {
         assert_eq!(sample(text, "a_b_total"), Some(4.0));
         assert_eq!(sample(text, "c{d=\"e\"}"), Some(1.5));
         assert_eq!(sample(text, "a"), None);
+    }
+
+    #[test]
+    fn speaks_without_tls_to_nobody_beyond_this_machine() {
+        for base in [
+            "http://192.0.2.1:80/v2",
+            "http://localhost:80/v2",
+            "https://127.0.0.1:80/v2",
+            "http://127.0.0.1/v2",
+            "",
+        ] {
+            assert!(Target::plain(base, "t").is_err(), "{base}");
+        }
+        let target = Target::plain("http://127.0.0.1:80/v2/", "t").unwrap();
+        assert_eq!((target.path.as_str(), target.port), ("/v2", 80));
+        assert!(target.tls.is_none());
     }
 
     #[test]

@@ -44,7 +44,7 @@ use clap::builder::ArgPredicate;
 use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _};
 
 pub use crate::anchor::EmulatedSource;
-pub use crate::args::{BenchArgs, Cli, Command, Tee, UpArgs};
+pub use crate::args::{BenchArgs, Cli, Command, GrowthArgs, Named, Tee, UpArgs};
 use crate::console::Console;
 pub use crate::error::DevError;
 pub use crate::login::LoginArgs;

@@ -28,12 +28,13 @@ use crate::args::{Tee, UpArgs};
 use crate::console::Console;
 use crate::error::DevError;
 use crate::files;
-use crate::up::layout::Layout;
+pub(crate) use crate::up::layout::Layout;
 use crate::up::lock::Lock;
 use crate::up::programs::Programs;
 use crate::up::service::Service;
 use crate::up::supervisor::Supervisor;
 use crate::up::tenant::DOMAIN;
+pub(crate) use crate::up::tenant::{admit, issue_token, nonce, put_delegation};
 
 /// The first line of every run.
 const WARNING: &str = "EMULATED MODE PROTECTS NOTHING: the secure processor is a program whose \

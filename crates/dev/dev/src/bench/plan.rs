@@ -279,7 +279,7 @@ impl Plan {
     }
 }
 
-fn group(name: String) -> Object {
+pub(super) fn group(name: String) -> Object {
     Object::new()
         .with("schemas", vec![GROUP_SCHEMA.into()])
         .with("displayName", name)
@@ -287,7 +287,7 @@ fn group(name: String) -> Object {
 }
 
 /// The same, without the members in the answer: what a change costs is asked, not what a list does.
-fn brief(operation: Operation) -> Operation {
+pub(super) fn brief(operation: Operation) -> Operation {
     Operation {
         path: format!("{}?excludedAttributes=members", operation.path),
         ..operation
@@ -298,7 +298,7 @@ fn at(ids: &[String], number: u64) -> Option<&str> {
     ids.get(usize::try_from(number).ok()?).map(String::as_str)
 }
 
-fn get(path: String) -> Operation {
+pub(super) fn get(path: String) -> Operation {
     Operation {
         method: Method::GET,
         path,
@@ -306,7 +306,7 @@ fn get(path: String) -> Operation {
     }
 }
 
-fn post(path: &str, body: &Object) -> Operation {
+pub(super) fn post(path: &str, body: &Object) -> Operation {
     Operation {
         method: Method::POST,
         path: path.to_owned(),
@@ -315,19 +315,19 @@ fn post(path: &str, body: &Object) -> Operation {
 }
 
 /// The filter is sent with the few characters encoded that a query may not hold.
-fn search(path: &str, attribute: &str, value: &str) -> Operation {
+pub(super) fn search(path: &str, attribute: &str, value: &str) -> Operation {
     let value = value.replace(' ', "%20");
     get(format!("{path}?filter={attribute}%20eq%20%22{value}%22"))
 }
 
-fn replace(path: &str, value: Value) -> Object {
+pub(super) fn replace(path: &str, value: Value) -> Object {
     Object::new()
         .with("op", "replace")
         .with("path", path)
         .with("value", value)
 }
 
-fn add(members: &[&str]) -> Object {
+pub(super) fn add(members: &[&str]) -> Object {
     let members: Vec<Value> = members
         .iter()
         .map(|member| Object::new().with("value", *member).into())
@@ -338,16 +338,16 @@ fn add(members: &[&str]) -> Object {
         .with("value", members)
 }
 
-fn remove(member: &str) -> Object {
+pub(super) fn remove(member: &str) -> Object {
     let path = format!("members[value eq \"{member}\"]");
     Object::new().with("op", "remove").with("path", path)
 }
 
-fn patch_user(id: &str, operation: Object) -> Operation {
+pub(super) fn patch_user(id: &str, operation: Object) -> Operation {
     patch(format!("/Users/{id}"), operation)
 }
 
-fn patch_group(id: &str, operation: Object) -> Operation {
+pub(super) fn patch_group(id: &str, operation: Object) -> Operation {
     patch(format!("/Groups/{id}"), operation)
 }
 

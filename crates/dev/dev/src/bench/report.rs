@@ -257,6 +257,7 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::args::GrowthArgs;
     use crate::bench::primitives::Count;
     use crate::bench::worker::Done;
     use std::time::Duration;
@@ -289,6 +290,7 @@ pub(super) mod tests {
             group_sizes: Vec::new(),
             removals: 50,
             claims: None,
+            growth: GrowthArgs::default(),
         }
     }
 

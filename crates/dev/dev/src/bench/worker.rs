@@ -370,7 +370,7 @@ pub(crate) fn id_of(reply: &Reply) -> Option<String> {
 }
 
 /// The ids in a list.
-fn found(reply: &Reply) -> Option<Vec<String>> {
+pub(super) fn found(reply: &Reply) -> Option<Vec<String>> {
     let value = Value::parse(&reply.body, &ANSWER).ok()?;
     let list = value.as_object()?;
     let total = list.get("totalResults")?.as_u64()?;

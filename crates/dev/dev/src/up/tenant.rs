@@ -110,7 +110,14 @@ impl Founder<'_> {
         let mut shown = match show(connection, SLUG).await? {
             Some(shown) => shown,
             None => {
-                self.admit(connection, &genesis).await?;
+                let slug = slug()?;
+                admit(
+                    connection,
+                    (self.deployment_id(), slug),
+                    &genesis,
+                    self.admission_key,
+                )
+                .await?;
                 steps.push("the tenant is made");
                 let step = "reading the tenant";
                 show(connection, SLUG)
@@ -131,7 +138,7 @@ impl Founder<'_> {
         let scim_token = match self.kept_token(&token_path).await? {
             Some(token) => token,
             None => {
-                let token = self.issue(connection, &mut shown, &key).await?;
+                let token = issue_token(connection, &mut shown, &key).await?;
                 files::write(&token_path, format!("{token}\n").as_bytes(), files::PRIVATE)?;
                 steps.push("a token is issued");
                 token
@@ -197,28 +204,6 @@ impl Founder<'_> {
         Ok(signed)
     }
 
-    async fn admit(&self, connection: &mut Connection, genesis: &Envelope) -> Result<(), DevError> {
-        let admission = Admission {
-            deployment: self.deployment_id(),
-            slug: slug()?,
-            expires_ms: now_ms().saturating_add(ADMISSION_LIFE_MS),
-            nonce: nonce()?,
-        };
-        let admission = admission.sign(&[self.admission_key])?;
-        let body = [
-            b"{\"admission\":".as_slice(),
-            &admission.to_json(),
-            b",\"genesis\":",
-            &genesis.to_json(),
-            b"}",
-        ]
-        .concat();
-        let response = connection
-            .request(Request::post_json("/v1/tenants", body))
-            .await?;
-        answer("making the tenant", &response).map(drop)
-    }
-
     /// Puts a delegation in force unless one is, for long enough; tells whether it did.
     async fn delegate(
         &self,
@@ -236,38 +221,10 @@ impl Founder<'_> {
         }
         let newest = in_force.iter().map(|delegation| delegation.serial);
         let serial = newest.max().map_or(1, |serial| serial.saturating_add(1));
-        let delegation = delegation(shown, serial, now_ms());
-        let signed = delegation.sign(&[key])?;
+        let signed = put_delegation(connection, shown, key, serial).await?;
         let path = self.layout.admin(SLUG).join("delegation.json");
         files::write(&path, &signed.to_json(), files::PUBLIC)?;
-        let step = "putting the delegation in force";
-        let value = Value::parse(&signed.to_json(), &Limits::DOCUMENT)
-            .map_err(|_never| DevError::ApiAnswer { step })?;
-        let body = Object::new().with("delegation", value);
-        let wanted = (ActName::DelegationPut, step, &body);
-        shown.act(connection, key, wanted).await?;
         Ok(true)
-    }
-
-    async fn issue(
-        &self,
-        connection: &mut Connection,
-        shown: &mut Shown,
-        key: &SigningKey,
-    ) -> Result<String, DevError> {
-        let step = "issuing the token";
-        let scopes: Vec<Value> = ScopeSet::all()
-            .iter()
-            .map(|scope: Scope| scope.name().into())
-            .collect();
-        let body = Object::new()
-            .with("scopes", scopes)
-            .with("life_s", TOKEN_LIFE_S)
-            .with("label", "chancery-dev up");
-        let wanted = (ActName::TokenIssue, step, &body);
-        let answer = shown.act(connection, key, wanted).await?;
-        let token = answer.get("token").and_then(Value::as_str);
-        token.map(str::to_owned).ok_or(DevError::ApiAnswer { step })
     }
 
     /// The token of an earlier run, if the service still takes it.
@@ -284,6 +241,72 @@ impl Founder<'_> {
             .await?;
         Ok((reply.status != 401).then_some(token))
     }
+}
+
+/// Makes a tenant, which the operator's key lets in.
+pub(crate) async fn admit(
+    connection: &mut Connection,
+    (deployment, slug): (DeploymentId, TenantSlug),
+    genesis: &Envelope,
+    admission_key: &SigningKey,
+) -> Result<(), DevError> {
+    let admission = Admission {
+        deployment,
+        slug,
+        expires_ms: now_ms().saturating_add(ADMISSION_LIFE_MS),
+        nonce: nonce()?,
+    };
+    let admission = admission.sign(&[admission_key])?;
+    let body = [
+        b"{\"admission\":".as_slice(),
+        &admission.to_json(),
+        b",\"genesis\":",
+        &genesis.to_json(),
+        b"}",
+    ]
+    .concat();
+    let response = connection
+        .request(Request::post_json("/v1/tenants", body))
+        .await?;
+    answer("making the tenant", &response).map(drop)
+}
+
+/// Puts a delegation of everything in force.
+pub(crate) async fn put_delegation(
+    connection: &mut Connection,
+    shown: &mut Shown,
+    key: &SigningKey,
+    serial: u64,
+) -> Result<Envelope, DevError> {
+    let signed = delegation(shown, serial, now_ms()).sign(&[key])?;
+    let step = "putting the delegation in force";
+    let value = Value::parse(&signed.to_json(), &Limits::DOCUMENT)
+        .map_err(|_never| DevError::ApiAnswer { step })?;
+    let body = Object::new().with("delegation", value);
+    let wanted = (ActName::DelegationPut, step, &body);
+    shown.act(connection, key, wanted).await?;
+    Ok(signed)
+}
+
+/// Issues a token with every scope.
+pub(crate) async fn issue_token(
+    connection: &mut Connection,
+    shown: &mut Shown,
+    key: &SigningKey,
+) -> Result<String, DevError> {
+    let step = "issuing the token";
+    let scopes: Vec<Value> = ScopeSet::all()
+        .iter()
+        .map(|scope: Scope| scope.name().into())
+        .collect();
+    let body = Object::new()
+        .with("scopes", scopes)
+        .with("life_s", TOKEN_LIFE_S)
+        .with("label", "chancery-dev");
+    let wanted = (ActName::TokenIssue, step, &body);
+    let answer = shown.act(connection, key, wanted).await?;
+    let token = answer.get("token").and_then(Value::as_str);
+    token.map(str::to_owned).ok_or(DevError::ApiAnswer { step })
 }
 
 /// Lets the keys that the identity provider publishes now count at once; tells how many did not before.
@@ -326,7 +349,7 @@ fn slug() -> Result<TenantSlug, DevError> {
     })
 }
 
-fn nonce() -> Result<[u8; 32], DevError> {
+pub(crate) fn nonce() -> Result<[u8; 32], DevError> {
     let mut nonce = [0; 32];
     SystemRandom::new()
         .fill(&mut nonce)
