@@ -27,6 +27,7 @@ mod event;
 mod exhibits;
 mod governance;
 mod id;
+mod index;
 mod journal;
 mod key_record;
 mod ledger;

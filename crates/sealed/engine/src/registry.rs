@@ -16,6 +16,7 @@ use crate::custody::GroupEpoch;
 use crate::event::Event;
 use crate::governance::{Auditor, Burst, BurstKind, HeldAct, IssuerKey};
 use crate::id::ResourceId;
+use crate::index::Index;
 use crate::resource::{Credential, Group, User};
 use crate::shelf::Shelf;
 
@@ -35,7 +36,7 @@ pub struct Registry {
     admin_changes: Vec<Arc<[u8]>>,
     delegations: Vec<Granted>,
     users: Shelf<User>,
-    user_names: BTreeMap<Arc<str>, ResourceId>,
+    user_names: Index,
     departed: BTreeMap<ResourceId, Departed>,
     /// When whom to erase.
     erasures: BTreeSet<(u64, ResourceId)>,
@@ -74,8 +75,9 @@ impl Registry {
     #[must_use]
     pub fn user_named(&self, folded: &str) -> Option<&Arc<User>> {
         self.user_names
-            .get(folded)
-            .and_then(|id| self.users.get(*id))
+            .candidates(folded)
+            .filter_map(|id| self.users.get(id))
+            .find(|user| *user.keys.user_name == *folded)
     }
 
     /// The members of a group, in order of their ids.
@@ -426,15 +428,17 @@ impl Registry {
     }
 
     fn put_user(&mut self, user: &Arc<User>) {
-        self.handles.insert(user.handle, user.id);
         let before = self.users.put(user);
-        if let Some(before) = before
-            && before.keys.user_name != user.keys.user_name
-        {
-            self.user_names.remove(&before.keys.user_name);
+        let is_named = before
+            .as_ref()
+            .is_some_and(|before| before.keys.user_name == user.keys.user_name);
+        if !is_named {
+            if let Some(before) = before {
+                self.user_names.remove(&before.keys.user_name, user.id);
+            }
+            self.handles.insert(user.handle, user.id);
+            self.user_names.insert(&user.keys.user_name, user.id);
         }
-        self.user_names
-            .insert(Arc::clone(&user.keys.user_name), user.id);
         self.count(user.sequence);
     }
 
@@ -455,7 +459,7 @@ impl Registry {
         let Some(user) = self.users.take(id) else {
             return;
         };
-        self.user_names.remove(&user.keys.user_name);
+        self.user_names.remove(&user.keys.user_name, id);
         let groups: Vec<ResourceId> = self
             .memberships
             .range((id, ResourceId::LOWEST)..)

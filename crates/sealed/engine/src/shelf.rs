@@ -1,9 +1,12 @@
 //! Resources of one kind, in order of creation and under the strings by which they are found.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use core::mem;
 
 use crate::id::ResourceId;
+use crate::index::Index;
 use crate::order::Order;
 use crate::resource::{Group, IndexKeys, User};
 
@@ -12,9 +15,9 @@ use crate::resource::{Group, IndexKeys, User};
 pub struct Shelf<T> {
     items: BTreeMap<ResourceId, Arc<T>>,
     order: Order,
-    external_ids: BTreeSet<(Arc<str>, ResourceId)>,
-    emails: BTreeSet<(Arc<str>, ResourceId)>,
-    display_names: BTreeSet<(Arc<str>, ResourceId)>,
+    external_ids: Index,
+    emails: Index,
+    display_names: Index,
 }
 
 /// What a [`Shelf`] needs to know of a resource.
@@ -56,9 +59,9 @@ impl<T> Default for Shelf<T> {
         Self {
             items: BTreeMap::new(),
             order: Order::default(),
-            external_ids: BTreeSet::new(),
-            emails: BTreeSet::new(),
-            display_names: BTreeSet::new(),
+            external_ids: Index::default(),
+            emails: Index::default(),
+            display_names: Index::default(),
         }
     }
 }
@@ -110,45 +113,58 @@ impl<T: Shelved> Shelf<T> {
 
     /// Resources with exactly this externalId.
     pub fn with_external_id<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Arc<T>> {
-        self.under(&self.external_ids, key)
+        self.under(&self.external_ids, key, |keys, key| {
+            keys.external_id.as_deref() == Some(key)
+        })
     }
 
     /// Resources with this folded email.
     pub fn with_email<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Arc<T>> {
-        self.under(&self.emails, key)
+        self.under(&self.emails, key, |keys, key| {
+            keys.emails.iter().any(|email| **email == *key)
+        })
     }
 
     /// Resources with this folded displayName.
     pub fn with_display_name<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Arc<T>> {
-        self.under(&self.display_names, key)
+        self.under(&self.display_names, key, |keys, key| {
+            keys.display_name.as_deref() == Some(key)
+        })
     }
 
     fn under<'a>(
         &'a self,
-        index: &'a BTreeSet<(Arc<str>, ResourceId)>,
+        index: &'a Index,
         key: &str,
+        has: fn(&IndexKeys, &str) -> bool,
     ) -> impl Iterator<Item = &'a Arc<T>> {
-        let key: Arc<str> = Arc::from(key);
-        let first = (Arc::clone(&key), ResourceId::LOWEST);
+        let owned: Box<str> = Box::from(key);
         index
-            .range(first..)
-            .take_while(move |(found, _)| *found == key)
-            .filter_map(|(_, id)| self.items.get(id))
+            .candidates(key)
+            .filter_map(|id| self.items.get(&id))
+            .filter(move |item| has(item.keys(), &owned))
     }
 
     pub(crate) fn put(&mut self, item: &Arc<T>) -> Option<Arc<T>> {
         let id = item.id();
+        // A change of what nobody searches by leaves the indexes as they are.
+        if let Some(present) = self.items.get_mut(&id)
+            && present.sequence() == item.sequence()
+            && present.keys() == item.keys()
+        {
+            return Some(mem::replace(present, Arc::clone(item)));
+        }
         let before = self.take(id);
         self.order.insert(item.sequence(), id);
         let keys = item.keys();
         if let Some(key) = &keys.external_id {
-            self.external_ids.insert((Arc::clone(key), id));
+            self.external_ids.insert(key, id);
         }
         for key in &keys.emails {
-            self.emails.insert((Arc::clone(key), id));
+            self.emails.insert(key, id);
         }
         if let Some(key) = &keys.display_name {
-            self.display_names.insert((Arc::clone(key), id));
+            self.display_names.insert(key, id);
         }
         self.items.insert(id, Arc::clone(item));
         before
@@ -159,13 +175,13 @@ impl<T: Shelved> Shelf<T> {
         self.order.remove(item.sequence());
         let keys = item.keys();
         if let Some(key) = &keys.external_id {
-            self.external_ids.remove(&(Arc::clone(key), id));
+            self.external_ids.remove(key, id);
         }
         for key in &keys.emails {
-            self.emails.remove(&(Arc::clone(key), id));
+            self.emails.remove(key, id);
         }
         if let Some(key) = &keys.display_name {
-            self.display_names.remove(&(Arc::clone(key), id));
+            self.display_names.remove(key, id);
         }
         Some(item)
     }
