@@ -1,43 +1,48 @@
-//! Ids in order of creation, found by number and by rank.
+//! Resources in order of creation, found by number and by rank.
 //!
-//! Numbers ascend and are handed out once, so nearly every insertion is at the end. Ids stand in blocks:
-//! to find a rank is to add up the lengths of blocks, a thousand of them for a million ids, and the last
-//! page of a list costs as much as the first.
+//! Numbers ascend and are handed out once, so nearly every insertion is at the end. Resources stand in
+//! blocks: to find a rank is to add up the lengths of blocks, a thousand of them for a million resources,
+//! and the last page of a list costs as much as the first. The resources themselves stand here and not
+//! their ids: a page looks nobody up.
 
 use alloc::vec::Vec;
 
-use crate::id::ResourceId;
-
-/// Most ids in one block.
+/// Most resources in one block.
 const BLOCK_MAX: usize = 1024;
 
-/// Ids under ascending numbers.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Order {
+/// Resources under ascending numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Order<T> {
     /// None of them is empty.
-    blocks: Vec<Vec<(u64, ResourceId)>>,
+    blocks: Vec<Vec<(u64, T)>>,
 }
 
-impl Order {
-    /// Puts an id under a number; what stood there is replaced.
-    pub(crate) fn insert(&mut self, number: u64, id: ResourceId) {
+impl<T> Default for Order<T> {
+    fn default() -> Self {
+        Self { blocks: Vec::new() }
+    }
+}
+
+impl<T> Order<T> {
+    /// Puts a resource under a number; what stood there is replaced.
+    pub(crate) fn insert(&mut self, number: u64, item: T) {
         let at = self.block_of(number);
         let Some(block) = self.blocks.get_mut(at) else {
             // Beyond every block: the last one takes it while it has room.
             match self.blocks.last_mut() {
-                Some(last) if last.len() < BLOCK_MAX => last.push((number, id)),
-                _ => self.blocks.push(alloc::vec![(number, id)]),
+                Some(last) if last.len() < BLOCK_MAX => last.push((number, item)),
+                _ => self.blocks.push(alloc::vec![(number, item)]),
             }
             return;
         };
         match block.binary_search_by_key(&number, |(known, _)| *known) {
             Ok(place) => {
                 if let Some(entry) = block.get_mut(place) {
-                    *entry = (number, id);
+                    *entry = (number, item);
                 }
             }
             Err(place) => {
-                block.insert(place, (number, id));
+                block.insert(place, (number, item));
                 if block.len() > BLOCK_MAX {
                     let upper = block.split_off(BLOCK_MAX / 2);
                     self.blocks.insert(at.saturating_add(1), upper);
@@ -46,7 +51,7 @@ impl Order {
         }
     }
 
-    /// Takes the id under a number away.
+    /// Takes the resource under a number away.
     pub(crate) fn remove(&mut self, number: u64) {
         let at = self.block_of(number);
         let Some(block) = self.blocks.get_mut(at) else {
@@ -60,13 +65,13 @@ impl Order {
         }
     }
 
-    /// All ids.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = ResourceId> {
-        self.blocks.iter().flatten().map(|(_, id)| *id)
+    /// All resources.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.blocks.iter().flatten().map(|(_, item)| item)
     }
 
-    /// All ids without the first `rank`.
-    pub(crate) fn after_rank(&self, rank: usize) -> impl Iterator<Item = ResourceId> {
+    /// All resources without the first `rank`.
+    pub(crate) fn after_rank(&self, rank: usize) -> impl Iterator<Item = &T> {
         let mut at = 0;
         let mut rest = rank;
         for block in &self.blocks {
@@ -77,18 +82,18 @@ impl Order {
             at = usize::saturating_add(at, 1);
         }
         let blocks = self.blocks.get(at..).unwrap_or_default().iter();
-        blocks.flatten().skip(rest).map(|(_, id)| *id)
+        blocks.flatten().skip(rest).map(|(_, item)| item)
     }
 
-    /// The ids whose number is `number` or higher.
-    pub(crate) fn since(&self, number: u64) -> impl Iterator<Item = ResourceId> {
+    /// The resources whose number is `number` or higher.
+    pub(crate) fn since(&self, number: u64) -> impl Iterator<Item = &T> {
         let blocks = self.blocks.get(self.block_of(number)..).unwrap_or_default();
         let below = blocks.first().map_or(0, |block| below(block, number));
-        blocks.iter().flatten().skip(below).map(|(_, id)| *id)
+        blocks.iter().flatten().skip(below).map(|(_, item)| item)
     }
 
-    /// The ids whose number is lower than `number`, the highest first.
-    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = ResourceId> {
+    /// The resources whose number is lower than `number`, the highest first.
+    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = &T> {
         let at = self.block_of(number);
         let last = self.blocks.get(at);
         let last = last.and_then(|block| block.get(..below(block, number)));
@@ -96,7 +101,7 @@ impl Order {
         let blocks = others.map(Vec::as_slice).chain(last).rev();
         blocks
             .flat_map(|block| block.iter().rev())
-            .map(|(_, id)| *id)
+            .map(|(_, item)| item)
     }
 
     /// The first block whose last number is not below `number`.
@@ -107,7 +112,7 @@ impl Order {
 }
 
 /// How many entries of a block have a lower number.
-fn below(block: &[(u64, ResourceId)], number: u64) -> usize {
+fn below<T>(block: &[(u64, T)], number: u64) -> usize {
     block.partition_point(|(known, _)| *known < number)
 }
 
@@ -116,10 +121,9 @@ mod tests {
     use super::*;
     use alloc::collections::BTreeMap;
 
-    fn id(number: u64) -> ResourceId {
-        let mut bytes = [0; 16];
-        bytes[8..].copy_from_slice(&number.to_be_bytes());
-        ResourceId::from_random(bytes)
+    /// What stands under a number the first time, and the second time something else.
+    fn item(number: u64, step: u64) -> [u64; 2] {
+        [number, step]
     }
 
     #[test]
@@ -144,25 +148,25 @@ mod tests {
                     continue;
                 }
             };
-            order.insert(number, id(number));
-            map.insert(number, id(number));
+            order.insert(number, item(number, step));
+            map.insert(number, item(number, step));
         }
-        let all: Vec<ResourceId> = map.values().copied().collect();
+        let all: Vec<[u64; 2]> = map.values().copied().collect();
         assert!(order.blocks.len() > 4 && order.blocks.iter().all(|block| !block.is_empty()));
-        assert_eq!(order.iter().collect::<Vec<_>>(), all);
+        assert_eq!(order.iter().copied().collect::<Vec<_>>(), all);
         for _ in 0..200 {
             let rank = usize::try_from(next()).unwrap_or(0) % (all.len() + 2);
-            let from: Vec<ResourceId> = order.after_rank(rank).take(5).collect();
+            let from: Vec<[u64; 2]> = order.after_rank(rank).take(5).copied().collect();
             assert_eq!(
                 from,
                 all.iter().copied().skip(rank).take(5).collect::<Vec<_>>()
             );
             let number = next() % 60_001;
-            let since: Vec<ResourceId> = order.since(number).take(5).collect();
-            let wanted = map.range(number..).map(|(_, id)| *id);
+            let since: Vec<[u64; 2]> = order.since(number).take(5).copied().collect();
+            let wanted = map.range(number..).map(|(_, item)| *item);
             assert_eq!(since, wanted.take(5).collect::<Vec<_>>());
-            let before: Vec<ResourceId> = order.before(number).take(5).collect();
-            let wanted = map.range(..number).rev().map(|(_, id)| *id);
+            let before: Vec<[u64; 2]> = order.before(number).take(5).copied().collect();
+            let wanted = map.range(..number).rev().map(|(_, item)| *item);
             assert_eq!(before, wanted.take(5).collect::<Vec<_>>());
         }
     }
@@ -171,7 +175,7 @@ mod tests {
     fn ascending_numbers_fill_whole_blocks() {
         let mut order = Order::default();
         for number in 0..5000 {
-            order.insert(number, id(number));
+            order.insert(number, number);
         }
         assert_eq!(order.blocks.len(), 5000_usize.div_ceil(BLOCK_MAX));
     }

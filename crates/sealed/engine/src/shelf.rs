@@ -14,7 +14,7 @@ use crate::resource::{Group, IndexKeys, User};
 #[derive(Clone, Debug)]
 pub struct Shelf<T> {
     items: BTreeMap<ResourceId, Arc<T>>,
-    order: Order,
+    order: Order<Arc<T>>,
     external_ids: Index,
     emails: Index,
     display_names: Index,
@@ -87,28 +87,22 @@ impl<T: Shelved> Shelf<T> {
 
     /// All resources in order of creation.
     pub fn in_order(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.order.iter().filter_map(|id| self.items.get(&id))
+        self.order.iter()
     }
 
     /// Resources in order of creation, without the first `offset`, which are not walked through.
     pub fn in_order_from(&self, offset: usize) -> impl Iterator<Item = &Arc<T>> {
-        self.order
-            .after_rank(offset)
-            .filter_map(|id| self.items.get(&id))
+        self.order.after_rank(offset)
     }
 
     /// Resources in order of creation whose number is `sequence` or higher.
     pub fn in_order_since(&self, sequence: u64) -> impl Iterator<Item = &Arc<T>> {
-        self.order
-            .since(sequence)
-            .filter_map(|id| self.items.get(&id))
+        self.order.since(sequence)
     }
 
     /// Resources whose number is lower than `sequence`, the newest first.
     pub fn in_order_before(&self, sequence: u64) -> impl Iterator<Item = &Arc<T>> {
-        self.order
-            .before(sequence)
-            .filter_map(|id| self.items.get(&id))
+        self.order.before(sequence)
     }
 
     /// Resources with exactly this externalId.
@@ -152,10 +146,11 @@ impl<T: Shelved> Shelf<T> {
             && present.sequence() == item.sequence()
             && present.keys() == item.keys()
         {
+            self.order.insert(item.sequence(), Arc::clone(item));
             return Some(mem::replace(present, Arc::clone(item)));
         }
         let before = self.take(id);
-        self.order.insert(item.sequence(), id);
+        self.order.insert(item.sequence(), Arc::clone(item));
         let keys = item.keys();
         if let Some(key) = &keys.external_id {
             self.external_ids.insert(key, id);
