@@ -143,11 +143,13 @@ class Kind:
                         found.append((f'{name}[type eq "work"].{sub["name"]}', sub))
         return found
 
-    def patch(self) -> dict:
-        """The body of a PATCH: operations that fit their paths, and ones that need not."""
+    def patch(self, each_path: bool = True) -> dict:
+        """The body of a PATCH: operations that fit their paths, if these are wanted, and ones that need not."""
         anything = {"type": ["string", "boolean", "integer", "null", "array", "object"]}
         fitting = [
-            operation(["add", "replace"], {"const": path}, asked(attribute, self.ids)) for path, attribute in self.places()
+            operation(["add", "replace"], {"const": path}, asked(attribute, self.ids))
+            for path, attribute in self.places()
+            if each_path
         ]
         paths = [path for path, _ in self.places()]
         others = [
@@ -298,10 +300,12 @@ def bulk(kinds: list, limit: int) -> dict:
             "bulkId": {"enum": ["a", "b", "c", "d"]},
             "data": kind.request(),
         }
-        one = {"enum": [f"{kind.endpoint}/bulkId:{name}" for name in "abcd"] + [f"{kind.endpoint}/{each}" for each in kind.ids.get(kind.name, [])]}
+        made = [f"{kind.endpoint}/bulkId:{name}" for name in "abcd"]
+        there = [f"{kind.endpoint}/{each}" for each in kind.ids.get(kind.name, [])]
         items.append({"type": "object", "properties": created, "required": list(created)})
-        for method, data in (("PUT", kind.request()), ("PATCH", kind.patch()), ("DELETE", None)):
-            changed = {"method": {"const": method}, "path": one}
+        for method, data in (("PUT", kind.request()), ("PATCH", kind.patch(kind.full)), ("DELETE", None)):
+            # What exists stays for the others.
+            changed = {"method": {"const": method}, "path": {"enum": made if data is None else made + there}}
             if data is not None:
                 changed["data"] = data
             items.append({"type": "object", "properties": changed, "required": list(changed)})
@@ -317,14 +321,15 @@ def bulk_answer() -> dict:
     done = {
         "type": "object",
         "properties": {
-            "method": {"enum": ["POST", "PUT", "PATCH", "DELETE"]},
-            "bulkId": {"type": "string"},
+            # As it was sent, whatever that was; none if none was.
+            "method": {"type": "string", "minLength": 1},
+            "bulkId": {"type": "string", "minLength": 1},
             "version": {"type": "string"},
             "location": {"type": "string"},
             "status": {"type": "string", "pattern": "^[1-4][0-9][0-9]$"},
             "response": {"type": "object"},
         },
-        "required": ["method", "status"],
+        "required": ["status"],
         "additionalProperties": False,
     }
     return {

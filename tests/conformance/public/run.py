@@ -167,7 +167,8 @@ def fuzz(programs: Path, service: Service, arguments: argparse.Namespace) -> dic
                 programs / "schemathesis", "run", folder / "openapi.json", "--url", service.base,
                 "--tls-verify", service.ca_file, "--header", f"Authorization: Bearer {service.token}",
                 "--checks", ",".join(CHECKS), "--max-examples", arguments.examples, "--seed", arguments.seed,
-                "--workers", "2", "--continue-on-failure", "--generation-database", "none", "--no-shrink",
+                # One worker: the generator's own caches are not made for threads.
+                "--workers", "1", "--continue-on-failure", "--generation-database", "none", "--no-shrink",
                 "--warnings", "off", "--report", "json", "--report-json-path", report,
             ],  # fmt: skip
             service,

@@ -219,7 +219,11 @@ fn answered<D: Directory>(
     let mut receipt = None;
     let mut operations = Vec::with_capacity(entries.len());
     for entry in entries {
-        let mut shown = Object::with_capacity(6).with("method", entry.method.as_str());
+        let mut shown = Object::with_capacity(6);
+        // Of what was sent: an operation without method has none in the answer.
+        if !entry.method.is_empty() {
+            shown = shown.with("method", entry.method.as_str());
+        }
         if let Some(name) = &entry.bulk_id {
             shown = shown.with("bulkId", name.as_str());
         }

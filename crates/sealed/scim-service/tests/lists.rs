@@ -281,6 +281,20 @@ fn bulk_stops_after_as_many_errors_as_it_may_make() {
 }
 
 #[test]
+fn bulk_answers_with_the_method_that_was_sent() {
+    let service = Service::new(8);
+    let done = service.bulk(&json!({"Operations": [
+        {"method": "GET", "path": "/Users/1"},
+        {"path": "/Users/1"},
+        {"method": "delete", "path": "/Users/1"},
+    ]}));
+    assert_eq!(statuses(&done), ["400", "400", "404"]);
+    let methods: Vec<Option<&Value>> = done.iter().map(|each| each.get("method")).collect();
+    let wanted = [Some(&json!("GET")), None, Some(&json!("delete"))];
+    assert_eq!(methods, wanted);
+}
+
+#[test]
 fn bulk_frees_a_name_and_takes_it_again_in_order() {
     let service = Service::new(8);
     let id = service.user("ada");
