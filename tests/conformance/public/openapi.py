@@ -143,13 +143,12 @@ class Kind:
                         found.append((f'{name}[type eq "work"].{sub["name"]}', sub))
         return found
 
-    def patch(self, each_path: bool = True) -> dict:
-        """The body of a PATCH: operations that fit their paths, if these are wanted, and ones that need not."""
+    def patch(self, share: int) -> dict:
+        """The body of a PATCH: operations that fit their paths, for one path in `share`, and ones that need not."""
         anything = {"type": ["string", "boolean", "integer", "null", "array", "object"]}
         fitting = [
             operation(["add", "replace"], {"const": path}, asked(attribute, self.ids))
-            for path, attribute in self.places()
-            if each_path
+            for path, attribute in self.places()[::share]
         ]
         paths = [path for path, _ in self.places()]
         others = [
@@ -303,7 +302,9 @@ def bulk(kinds: list, limit: int) -> dict:
         made = [f"{kind.endpoint}/bulkId:{name}" for name in "abcd"]
         there = [f"{kind.endpoint}/{each}" for each in kind.ids.get(kind.name, [])]
         items.append({"type": "object", "properties": created, "required": list(created)})
-        for method, data in (("PUT", kind.request()), ("PATCH", kind.patch(kind.full)), ("DELETE", None)):
+        # PUT and PATCH are tried by themselves already: their data need not be of every shape here too.
+        put = kind.request() if kind.full else {"type": "object"}
+        for method, data in (("PUT", put), ("PATCH", kind.patch(1 if kind.full else 20)), ("DELETE", None)):
             # What exists stays for the others.
             changed = {"method": {"const": method}, "path": {"enum": made if data is None else made + there}}
             if data is not None:
@@ -393,7 +394,7 @@ def one(kind: Kind) -> dict:
         "patch": {
             "operationId": f"patch{kind.name}",
             "parameters": [which, *projection([kind]), tag],
-            "requestBody": body(kind.patch()),
+            "requestBody": body(kind.patch(1 if kind.full else 3)),
             "responses": answers({200: shown}, *changed),
         },
         "delete": {
