@@ -3,6 +3,7 @@
 use chancery_authority::{Scope, TenantId};
 use chancery_engine::{Refusal, TenantView, View, covers, live_credential};
 use chancery_scim::{Error, Kinds, ListQuery, Projection, ResourceKind, discovery};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::answers::{self, allowing, error, failure, with_body};
@@ -57,12 +58,37 @@ pub async fn answer<D: Directory>(directory: &D, request: Request<'_>, caller: &
         let reason = "the path is not percent-encoded text (RFC 3986 section 2.1)";
         return error(StatusCode::BAD_REQUEST, reason);
     };
+    if !request.body.is_empty() && !is_json(request.headers) {
+        let reason = "send application/scim+json or application/json, in UTF-8";
+        return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason);
+    }
     let request = Request {
         path: &path,
         ..request
     };
     let result = dispatch(directory, request, caller).await;
     result.unwrap_or_else(|failed| failure(&failed))
+}
+
+/// RFC 7644 section 3.8 and 8.1. Without a media type a body is taken for what the endpoint expects; JSON is
+/// UTF-8 (RFC 8259 section 8.1), and other parameters say nothing.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return true;
+    };
+    let mut parts = value.to_str().unwrap_or_default().split(';');
+    let media_type = parts.next().unwrap_or_default().trim();
+    let is_utf8 = |parameter: &str| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let charset = value.trim().trim_matches('"');
+        !name.trim().eq_ignore_ascii_case("charset")
+            || charset.eq_ignore_ascii_case("utf-8")
+            || charset.eq_ignore_ascii_case("utf8")
+    };
+    [MEDIA_TYPE, "application/json"]
+        .iter()
+        .any(|known| media_type.eq_ignore_ascii_case(known))
+        && parts.all(is_utf8)
 }
 
 async fn dispatch<D: Directory>(
@@ -202,4 +228,37 @@ pub(crate) fn projection<D: Directory>(
 ) -> Result<Projection, Refusal> {
     let of = directory.catalogue().of(kind);
     ListQuery::parse_projection(request.query, of).map_err(Refusal::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_body_is_json_in_utf_8_or_says_nothing() {
+        let says = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_str(value).unwrap());
+            is_json(&headers)
+        };
+        assert!(is_json(&HeaderMap::new()));
+        for value in [
+            "application/scim+json",
+            "Application/JSON; charset=utf-8",
+            "application/json;charset=\"UTF-8\";odata=minimal",
+        ] {
+            assert!(says(value), "{value}");
+        }
+        for value in [
+            "text/plain",
+            "application/xml",
+            "application/jsonp",
+            "application/json; charset=utf-16",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert!(!says(value), "{value}");
+        }
+    }
 }
