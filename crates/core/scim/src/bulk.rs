@@ -149,7 +149,14 @@ impl BulkOperation {
         });
         let named = target.clone().and_then(|(kind, id)| Some((kind, id?)));
         let task = path
-            .and_then(|_| target.ok_or(Error::NotFound))
+            .and_then(|path| match path.as_deref() {
+                // RFC 7644 section 3.7: "REQUIRED in a request".
+                None | Some("") => {
+                    let expected = "name /Users, /Groups or one of their resources";
+                    Err(Error::syntax(expected).within("path"))
+                }
+                Some(_) => target.ok_or(Error::NotFound),
+            })
             .and_then(|target| BulkTask::parse(&method, bulk_id.as_deref(), target, object));
         Ok(Self {
             method,
@@ -368,7 +375,6 @@ mod tests {
             (r#"{"method":"PUT","path":"/Users/1/2","data":{}}"#, 404),
             (r#"{"method":"PUT","path":"/Usersx/1","data":{}}"#, 404),
             (r#"{"method":"PUT","path":"/Me","data":{}}"#, 404),
-            (r#"{"method":"PUT","data":{}}"#, 404),
         ] {
             let error = task_of(operation).unwrap_err().to_scim();
             assert_eq!(error.status, status, "{operation}");
@@ -377,6 +383,8 @@ mod tests {
             (r#"{"method":"GET","path":"/Users/1"}"#, "/method"),
             (r#"{"path":"/Users/1"}"#, "/method"),
             (r#"{"method":"POST","path":"/Users","data":{}}"#, "/bulkId"),
+            (r#"{"method":"PUT","data":{}}"#, "/path"),
+            (r#"{"method":"PUT","path":"","data":{}}"#, "/path"),
             (r#"{"method":"PUT","path":7,"data":{}}"#, "/path"),
             (r#"{"method":"PUT","path":"/Users/1"}"#, "/data"),
             (r#"{"method":"PUT","path":"/Users/1","data":[]}"#, "/data"),
