@@ -69,8 +69,8 @@ def administer(python: Path, arguments: list) -> None:
     if not configuration.exists():
         text = CONFIGURATION.format(secret=secrets.token_urlsafe(32), data=known.data.resolve())
         configuration.write_text(text, encoding="utf-8")
-    program = python.parent / "canaille"
-    os.execve(program, [str(program), *known.command], {**os.environ, "CANAILLE_CONFIG": str(configuration)})
+    variables = {**os.environ, "CANAILLE_CONFIG": str(configuration)}
+    os.execve(python, [str(python), str(HERE / "admin.py"), *known.command], variables)
 
 
 def main() -> None:

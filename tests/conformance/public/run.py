@@ -21,6 +21,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+# The tree of sources stays as it is.
+sys.dont_write_bytecode = True
 
 import openapi  # noqa: E402
 
