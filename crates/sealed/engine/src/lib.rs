@@ -44,6 +44,7 @@ mod round;
 mod scim_keys;
 mod secret;
 mod shelf;
+mod table;
 mod tenant;
 mod vault;
 mod view;

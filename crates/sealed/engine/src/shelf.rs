@@ -1,7 +1,6 @@
 //! Resources of one kind, in order of creation and under the strings by which they are found.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::mem;
 
@@ -9,11 +8,12 @@ use crate::id::ResourceId;
 use crate::index::Index;
 use crate::order::Order;
 use crate::resource::{Group, IndexKeys, User};
+use crate::table::Table;
 
 /// Resources of one kind with their indexes.
 #[derive(Clone, Debug)]
 pub struct Shelf<T> {
-    items: BTreeMap<ResourceId, Arc<T>>,
+    items: Table<Arc<T>>,
     order: Order<Arc<T>>,
     external_ids: Index,
     emails: Index,
@@ -57,7 +57,7 @@ impl Shelved for Group {
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
         Self {
-            items: BTreeMap::new(),
+            items: Table::default(),
             order: Order::default(),
             external_ids: Index::default(),
             emails: Index::default(),
@@ -70,7 +70,7 @@ impl<T: Shelved> Shelf<T> {
     /// The resource with this id.
     #[must_use]
     pub fn get(&self, id: ResourceId) -> Option<&Arc<T>> {
-        self.items.get(&id)
+        self.items.get(id)
     }
 
     /// Number of resources.
@@ -135,14 +135,14 @@ impl<T: Shelved> Shelf<T> {
         let owned: Box<str> = Box::from(key);
         index
             .candidates(key)
-            .filter_map(|id| self.items.get(&id))
+            .filter_map(|id| self.items.get(id))
             .filter(move |item| has(item.keys(), &owned))
     }
 
     pub(crate) fn put(&mut self, item: &Arc<T>) -> Option<Arc<T>> {
         let id = item.id();
         // A change of what nobody searches by leaves the indexes as they are.
-        if let Some(present) = self.items.get_mut(&id)
+        if let Some(present) = self.items.get_mut(id)
             && present.sequence() == item.sequence()
             && present.keys() == item.keys()
         {
@@ -166,7 +166,7 @@ impl<T: Shelved> Shelf<T> {
     }
 
     pub(crate) fn take(&mut self, id: ResourceId) -> Option<Arc<T>> {
-        let item = self.items.remove(&id)?;
+        let item = self.items.remove(id)?;
         self.order.remove(item.sequence());
         let keys = item.keys();
         if let Some(key) = &keys.external_id {
