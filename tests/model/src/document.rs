@@ -129,6 +129,9 @@ pub fn many(attribute: &Attribute, sent: &Value) -> Result<Vec<Value>, Fault> {
     };
     let mut kept: Vec<Value> = Vec::new();
     for item in items {
+        if item.is_array() {
+            return Err(Fault::Value);
+        }
         if let Some(value) = one(attribute, item)? {
             keep(attribute, &mut kept, value);
         }
@@ -145,7 +148,7 @@ fn keep(attribute: &Attribute, kept: &mut Vec<Value>, new: Value) {
         return;
     };
     for (name, value) in new.as_object().into_iter().flatten() {
-        if !old.contains_key(name) || *value == Value::from(true) {
+        if !old.contains_key(name) || value.as_bool() == Some(true) {
             old.insert(name.clone(), value.clone());
         }
     }

@@ -104,6 +104,9 @@ impl<'s, S: Service> Run<'s, S> {
             .collect::<Vec<_>>()
             .join("/");
         let mut request = Request::of(bad.method, target);
+        if bad.method != "GET" {
+            request = request.with_header("content-type", Some("application/json".to_owned()));
+        }
         request.body = bad.body.as_bytes().to_vec();
         let response = self.send(&request);
         check::error(&response, &[(bad.status, bad.scim_type)])

@@ -188,7 +188,7 @@ fn wrong(dice: &mut Dice, attribute: &Attribute) -> Value {
             dice.pick(&[json!("text"), json!(true), json!(7)]).clone()
         }
         Type::Complex => dice
-            .pick(&[json!(7), json!(true), json!({"value": {}})])
+            .pick(&[json!(7), json!(true), json!({"value": {}}), json!([["x"]])])
             .clone(),
         Type::Bytes => json!("no base64!"),
         Type::Text | Type::Link | Type::Instant => dice
