@@ -148,9 +148,19 @@ impl Kind {
                 None => Err("the answer has no id".to_owned()),
             },
             Self::ByUserName | Self::ByExternalId | Self::ByEmail => shows(reply, 1, 1),
+            // Pages that follow each other end with what is left.
+            Self::LastCursor => shows(reply, users, last_page(users)),
             _ if self.is_page() => shows(reply, users, PAGE.min(users)),
             _ => Ok(None),
         }
+    }
+}
+
+/// Users on the last of all pages.
+const fn last_page(users: u64) -> u64 {
+    match users % PAGE {
+        0 => PAGE,
+        rest => rest,
     }
 }
 
@@ -212,6 +222,10 @@ mod tests {
         let page = format!(r#"{{"totalResults":400,"Resources":[{users}]}}"#);
         assert_eq!(Kind::LastPage.accept(&reply(200, &page), 400), Ok(None));
         assert!(Kind::LastPage.accept(&reply(200, &page), 401).is_err());
+        assert_eq!(Kind::LastCursor.accept(&reply(200, &page), 400), Ok(None));
+        assert!(Kind::LastCursor.accept(&reply(200, &page), 401).is_err());
+        let one = r#"{"totalResults":401,"Resources":[{}]}"#;
+        assert_eq!(Kind::LastCursor.accept(&reply(200, one), 401), Ok(None));
     }
 
     #[test]
