@@ -1,10 +1,5 @@
 //! A vendor's schema file: settled at the first start, advertised, enforced, searched by, and there again
 //! after a restart.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail by panicking"
-)]
 
 use std::sync::Arc;
 
