@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Folders that hold what was made and what was run, not what was written.
+/// What was made and what was run, not what was written. `.git` is a file in a second working tree.
 const SKIPPED: [&str; 3] = [".git", "target", "chancery-data"];
 
 /// Larger files are data; the rules about text do not read them.
@@ -21,12 +21,13 @@ pub fn files(root: &Path) -> Result<Vec<String>, String> {
         for entry in fs::read_dir(&folder).map_err(place)? {
             let entry = entry.map_err(place)?;
             let path = entry.path();
+            let name = entry.file_name();
+            if SKIPPED.iter().any(|skipped| name == *skipped) {
+                continue;
+            }
             let kind = entry.file_type().map_err(place)?;
             if kind.is_dir() {
-                let name = entry.file_name();
-                if !SKIPPED.iter().any(|skipped| name == *skipped) {
-                    waiting.push(path);
-                }
+                waiting.push(path);
             } else if kind.is_file() {
                 let inside = path.strip_prefix(root).ok().and_then(Path::to_str);
                 let inside = inside.ok_or_else(|| format!("{}: its name", path.display()))?;
@@ -72,7 +73,10 @@ mod tests {
         let all = files(&repository().unwrap()).unwrap();
         assert!(all.iter().any(|file| file == "tests/tidy/src/tree.rs"));
         assert!(!all.iter().any(|file| file.starts_with("target/")));
-        assert!(!all.iter().any(|file| file.starts_with(".git/")));
+        assert!(
+            !all.iter()
+                .any(|file| file == ".git" || file.starts_with(".git/"))
+        );
     }
 
     #[test]
