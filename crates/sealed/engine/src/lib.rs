@@ -31,6 +31,7 @@ mod index;
 mod journal;
 mod key_record;
 mod ledger;
+mod memberships;
 mod order;
 mod plan;
 mod prepare;

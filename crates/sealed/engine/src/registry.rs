@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::governance::{Auditor, Burst, BurstKind, HeldAct, IssuerKey};
 use crate::id::ResourceId;
 use crate::index::Index;
+use crate::memberships::Memberships;
 use crate::resource::{Credential, Group, User};
 use crate::shelf::Shelf;
 
@@ -42,7 +43,7 @@ pub struct Registry {
     erasures: BTreeSet<(u64, ResourceId)>,
     groups: Shelf<Group>,
     members: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
-    memberships: BTreeSet<(ResourceId, ResourceId)>,
+    memberships: Memberships,
     parked: BTreeSet<(ResourceId, ResourceId)>,
     handles: BTreeMap<[u8; 32], ResourceId>,
     erased: BTreeSet<[u8; 32]>,
@@ -94,15 +95,13 @@ impl Registry {
     /// Whether `user` is a member of `group`.
     #[must_use]
     pub fn is_member(&self, group: ResourceId, user: ResourceId) -> bool {
-        self.memberships.contains(&(user, group))
+        self.memberships.contains(user, group)
     }
 
     /// The groups that a user is a member of, in order of their ids.
     pub fn groups_of(&self, user: ResourceId) -> impl Iterator<Item = &Arc<Group>> {
-        self.memberships
-            .range((user, ResourceId::LOWEST)..)
-            .take_while(move |(member, _)| *member == user)
-            .filter_map(|(_, group)| self.groups.get(*group))
+        let groups = self.memberships.of(user).iter();
+        groups.filter_map(|group| self.groups.get(*group))
     }
 
     /// The user with this handle, deleted ones included.
@@ -123,7 +122,7 @@ impl Registry {
     /// Whether a membership gives its user the group's keys: it is listed and not parked.
     #[must_use]
     pub fn holds_keys(&self, group: ResourceId, user: ResourceId) -> bool {
-        self.memberships.contains(&(user, group)) && !self.parked.contains(&(user, group))
+        self.memberships.contains(user, group) && !self.parked.contains(&(user, group))
     }
 
     /// The groups whose keys a user may have, in order of their ids.
@@ -380,7 +379,7 @@ impl Registry {
         self.groups.take(id);
         self.epochs.remove(&id);
         for member in self.members.remove(&id).into_iter().flatten() {
-            self.memberships.remove(&(member, id));
+            self.memberships.remove(member, id);
             self.parked.remove(&(member, id));
         }
     }
@@ -460,13 +459,7 @@ impl Registry {
             return;
         };
         self.user_names.remove(&user.keys.user_name, id);
-        let groups: Vec<ResourceId> = self
-            .memberships
-            .range((id, ResourceId::LOWEST)..)
-            .take_while(|(member, _)| *member == id)
-            .map(|(_, group)| *group)
-            .collect();
-        for group in groups {
+        for group in self.memberships.of(id).to_vec() {
             self.regroup(group, &[], &[id]);
         }
         if let Some(at_ms) = erase_at_ms {
@@ -479,12 +472,12 @@ impl Registry {
         let members = self.members.entry(group).or_default();
         for id in removed {
             members.remove(id);
-            self.memberships.remove(&(*id, group));
+            self.memberships.remove(*id, group);
             self.parked.remove(&(*id, group));
         }
         for id in added {
             members.insert(*id);
-            self.memberships.insert((*id, group));
+            self.memberships.insert(*id, group);
             // Who is suspended is listed, and gets nothing from it until granted anew (I15).
             if self.users.get(*id).is_some_and(|user| user.active) {
                 self.parked.remove(&(*id, group));
