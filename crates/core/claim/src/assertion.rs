@@ -9,8 +9,9 @@ use crate::error::Error;
 use crate::jwk::Jwk;
 use crate::token::{Header, LIMITS, Parts, TOKEN_SIZE_MAX};
 
-/// How far ahead an assertion may expire, in seconds: as long as its `jti` has to be remembered.
-pub const ASSERTION_LIFE_S_MAX: u64 = 300;
+/// How far ahead an assertion may expire, in seconds: as long as its `jti` has to be remembered. Libraries
+/// of clients sign for between a minute and this hour.
+pub const ASSERTION_LIFE_S_MAX: u64 = 3600;
 
 /// How far the client's clock may be ahead of ours, in seconds. For so long after its start a service
 /// cannot tell a new assertion from one that was used before, so it is short.

@@ -116,7 +116,7 @@ pub(super) fn issued(
         (
             json.with("audience", endpoint),
             "Set the identity provider to private_key_jwt with the key above. What it signs has the client id as iss and sub, the \
-             audience as aud, an exp at most five minutes ahead, an iat, and another jti each time.",
+             audience as aud, an exp at most an hour ahead, an iat, and another jti each time.",
         )
     } else {
         let (json, place) = given_out(answer, "client_secret", out, json)?;

@@ -6,8 +6,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use chancery_claim::{ASSERTION_SKEW_S, ClientAssertion};
 use sha2::{Digest as _, Sha256};
 
-/// Most assertions of one client that are remembered: more than one a second for as long as one can live.
-const CLIENT_MAX: usize = 512;
+/// Most assertions of one client that are remembered. A token lives for an hour, so that a client needs one or
+/// two at a time; one that signs for a minute each may fetch a token for every request.
+const CLIENT_MAX: usize = 1024;
 
 /// The assertions that this instance has seen, until they expire. A restart forgets them; so one that may have
 /// been used before this instance served is never accepted.
