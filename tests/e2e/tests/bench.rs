@@ -7,7 +7,7 @@ use serde_json::Value;
 fn directories_of_two_sizes_are_measured_in_one_service() {
     let service = Service::new();
     let line =
-        "bench --sizes 100,300 --operations 20 --rounds 2 --connections 4 --json --ready-file";
+        "bench --sizes 150,300 --operations 20 --rounds 2 --connections 4 --json --ready-file";
     let mut arguments: Vec<&str> = line.split(' ').collect();
     arguments.push(service.ready_file());
     let finished = run("chancery-dev", &arguments);
@@ -20,7 +20,7 @@ fn directories_of_two_sizes_are_measured_in_one_service() {
     );
     let directories = report["directories"].as_array().unwrap();
     let users = directories.iter().map(|one| one["users"].as_u64().unwrap());
-    assert_eq!(users.collect::<Vec<_>>(), [100, 300]);
+    assert_eq!(users.collect::<Vec<_>>(), [150, 300]);
     for directory in directories {
         let operations = directory["operations"].as_array().unwrap();
         assert!(operations.len() >= 11, "{directory}");

@@ -29,8 +29,9 @@ const USUAL: [Step; 8] = [
     ("dependencies", dependencies),
 ];
 
-const FULL: [Step; 3] = [
+const FULL: [Step; 4] = [
     ("long property tests", properties),
+    ("public SCIM suites for longer", public_suites),
     ("fifty kills under load", kills),
     ("dependencies against the advisory database", advisories),
 ];
@@ -216,6 +217,22 @@ fn properties(place: &Place, tally: &mut Tally) -> Result<(), String> {
             "chancery-model",
         ],
     );
+    command.env("CHANCERY_FULL", "1");
+    tally.add(&step::run_tests(command)?);
+    Ok(())
+}
+
+/// Requests are generated for minutes, with all filter operators.
+fn public_suites(place: &Place, tally: &mut Tally) -> Result<(), String> {
+    let arguments = [
+        "test",
+        "--locked",
+        "--package",
+        "chancery-conformance",
+        "--test",
+        "public",
+    ];
+    let mut command = offline(place, &arguments);
     command.env("CHANCERY_FULL", "1");
     tally.add(&step::run_tests(command)?);
     Ok(())

@@ -21,6 +21,9 @@ use crate::route::{Answer, Caller, Request};
 use crate::write::{Look, Verb, Write, act_as, may_create, own_versions};
 use crate::{MEDIA_TYPE, rendered};
 
+/// Most operations that are waited for at a time: a tenant has room for several requests like this one.
+const WAVE_MAX: usize = 256;
+
 /// One operation under way.
 struct Entry {
     method: String,
@@ -133,9 +136,8 @@ fn entries<D: Directory>(
 /// The operations to ask for next: those that wait for none that is open, or, where all that are left wait,
 /// one of a circle. Whoever waited for one that failed fails as well.
 fn ready(entries: &mut [Entry], most: Option<u64>) -> Vec<usize> {
-    let most = most.map_or(usize::MAX, |most| {
-        usize::try_from(most).unwrap_or(usize::MAX)
-    });
+    let most = most.and_then(|most| usize::try_from(most).ok());
+    let most = most.map_or(WAVE_MAX, |most| most.min(WAVE_MAX));
     let open = |entry: &Entry| matches!(entry.state, State::Open);
     let states: Vec<(bool, bool)> = entries
         .iter()

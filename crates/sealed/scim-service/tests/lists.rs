@@ -337,3 +337,19 @@ fn a_member_that_is_gone_is_left_out_of_an_addition_and_a_group_is_refused() {
     let put = json!({"displayName": "Ops", "members": [{"value": gone}]});
     assert_eq!(service.send(Method::PUT, &target, &put).0, 400);
 }
+
+#[test]
+fn a_long_bulk_is_carried_out_in_order() {
+    let service = Service::new(10);
+    let operations: Vec<Value> = (0..600)
+        .map(|number| {
+            json!({"method": "POST", "path": "/Groups", "bulkId": format!("g{number}"),
+                "data": {"displayName": format!("g{number}")}})
+        })
+        .collect();
+    let done = service.bulk(&json!({"Operations": operations}));
+    assert_eq!(statuses(&done), ["201"; 600]);
+    let page = service.get("/Groups?startIndex=590&count=3");
+    let name = |at: usize| page["Resources"][at]["displayName"].clone();
+    assert_eq!([name(0), name(1), name(2)], ["g589", "g590", "g591"]);
+}
