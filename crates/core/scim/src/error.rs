@@ -410,8 +410,9 @@ impl fmt::Display for Error {
             ),
             Self::TooMany { limit } => write!(
                 f,
-                "no index serves this filter or order, and there are more than {limit} resources to look at: \
-                 filter by id, userName, externalId, emails.value, displayName or members with eq"
+                "no index serves this filter or order, and there is too much to look at (at most {limit} resources, \
+                 fewer large ones, and fewer with many comparisons): filter by id, userName, externalId, \
+                 emails.value, displayName or members with eq"
             ),
             Self::BulkReference { reason } => f.write_str(reason),
             Self::EntityTag => f.write_str("precondition header is no list of entity tags"),

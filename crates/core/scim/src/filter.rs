@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::schema::{Attribute, Catalogue, Place, ResourceKind, ResourceType};
 
 pub use evaluate::ResourceView;
-pub(crate) use evaluate::{entry_matches, numeric_order};
+pub(crate) use evaluate::entry_matches;
 pub(crate) use parse::parse_path;
 pub use probe::Probe;
 
@@ -119,11 +119,26 @@ impl Filter {
         evaluate::resource_matches(&self.node, view)
     }
 
+    /// How many comparisons it takes to look at one resource.
+    #[must_use]
+    pub fn comparisons(&self) -> usize {
+        comparisons(&self.node)
+    }
+
     /// An index key that every matching resource must have. Candidates still have to pass
     /// [`Filter::matches`].
     #[must_use]
     pub fn probe(&self) -> Probe {
         probe::probe(&self.node)
+    }
+}
+
+fn comparisons(node: &Node) -> usize {
+    match node {
+        Node::And(nodes) | Node::Or(nodes) => nodes.iter().map(comparisons).sum(),
+        Node::Not(node) | Node::Entries(_, node) => comparisons(node),
+        Node::Term(_) => 1,
+        Node::Constant(_) => 0,
     }
 }
 

@@ -100,8 +100,13 @@ impl Projection {
     }
 
     fn shown(&self, extension: Option<&'static Schema>, attribute: &'static Attribute) -> Shown {
+        let hides = |sub: &Attribute| matches!(sub.returned, Returned::Never | Returned::Request);
         if attribute.returned == Returned::Always {
-            return Shown::Whole;
+            return if attribute.subs.iter().any(hides) {
+                Shown::Part
+            } else {
+                Shown::Whole
+            };
         }
         if attribute.returned == Returned::Never {
             return Shown::Nothing;
@@ -111,7 +116,6 @@ impl Projection {
             return Shown::Nothing;
         }
         let touched = |chosen: &Chosen| chosen.touches(extension, attribute);
-        let hides = |sub: &Attribute| matches!(sub.returned, Returned::Never | Returned::Request);
         let cut = self.except.iter().any(touched) || attribute.subs.iter().any(hides);
         match &self.only {
             None if attribute.returned == Returned::Request => Shown::Nothing,
@@ -136,6 +140,9 @@ impl Projection {
             || (returned == Some(Returned::Request) && self.only.is_none())
         {
             return false;
+        }
+        if attribute.returned == Returned::Always && returned != Some(Returned::Request) {
+            return true;
         }
         let listed = self
             .only

@@ -251,6 +251,12 @@ impl Attribute {
 }
 
 impl Place {
+    /// Whether the value is in no answer.
+    pub(crate) fn is_never_shown(&self) -> bool {
+        let never = |attribute: &Attribute| attribute.returned == Returned::Never;
+        never(self.attribute) || self.sub.is_some_and(never)
+    }
+
     /// The attribute that a comparison reads.
     pub(crate) fn innermost(&self) -> &'static Attribute {
         self.sub.unwrap_or(self.attribute)

@@ -3,10 +3,10 @@
 use alloc::string::{String, ToString};
 use core::cmp::Ordering;
 
-use chancery_json::{Number, Value};
+use chancery_json::Value;
 
 use crate::error::Error;
-use crate::filter::{ResourceView, numeric_order};
+use crate::filter::ResourceView;
 use crate::instant::{self, nanos_of_ms};
 use crate::name::{FoldedName, fold};
 use crate::normalise::is_primary;
@@ -28,7 +28,8 @@ pub struct SortKey(Option<Key>);
 #[derive(Clone, Debug, PartialEq)]
 enum Key {
     Text(String),
-    Number(Number),
+    Whole(i128),
+    Real(f64),
     Instant(i128),
 }
 
@@ -60,7 +61,12 @@ impl Sort {
             },
             _ => place,
         };
-        if matches!(place.attribute.name, "members" | "groups" | "password") {
+        let sub = place.sub.map(|sub| sub.name);
+        let is_unsorted = matches!(place.attribute.name, "members" | "groups" | "password")
+            || matches!(sub, Some("version" | "location" | "resourceType"))
+                && place.attribute.name == "meta";
+        let is_hidden = place.extension.is_some() && place.is_never_shown();
+        if is_hidden || (place.extension.is_none() && is_unsorted) {
             return Err(wrong());
         }
         let descending = match order.map(str::trim) {
@@ -118,7 +124,11 @@ impl Sort {
         };
         let attribute = place.innermost();
         match (value, attribute.comparison) {
-            (Value::Number(number), _) => Some(Key::Number(number.clone())),
+            // All values of a decimal are compared as binary64: a mixture would be no order.
+            (Value::Number(number), _) if attribute.kind == Kind::Integer => {
+                number.as_i128().map(Key::Whole)
+            }
+            (Value::Number(number), _) => number.as_f64().map(Key::Real),
             (Value::String(text), _) if attribute.kind == Kind::DateTime => {
                 instant::parse(text).map(Key::Instant)
             }
@@ -154,7 +164,8 @@ impl Key {
     fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Text(left), Self::Text(right)) => left.cmp(right),
-            (Self::Number(left), Self::Number(right)) => numeric_order(left, right),
+            (Self::Whole(left), Self::Whole(right)) => left.cmp(right),
+            (Self::Real(left), Self::Real(right)) => left.total_cmp(right),
             (Self::Instant(left), Self::Instant(right)) => left.cmp(right),
             _ => Ordering::Equal,
         }

@@ -5,6 +5,9 @@ use alloc::vec::Vec;
 use crate::id::ResourceId;
 use crate::table::Table;
 
+/// Up to so many groups of a user take no more room than they need.
+const FEW: usize = 8;
+
 /// Groups by user: whoever shows a user asks for them, so that they are found in as few steps as the user.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memberships(Table<Vec<ResourceId>>);
@@ -28,7 +31,9 @@ impl Memberships {
         };
         if let Err(place) = groups.binary_search(&group) {
             // Most users are in few groups, and there are many users.
-            groups.reserve_exact(1);
+            if groups.len() < FEW {
+                groups.reserve_exact(1);
+            }
             groups.insert(place, group);
         }
     }

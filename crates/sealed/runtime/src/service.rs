@@ -219,12 +219,14 @@ impl Service {
         } else {
             Err(ActFailure::Unavailable)
         };
+        // The time runs from here, also for whoever looks at one future after another.
+        let waiting = waiting.map(|waiting| tokio::time::timeout(OUTCOME_TIMEOUT, waiting));
         let metrics = Arc::clone(&self.metrics);
         async move {
             let waiting = waiting?;
             let outcome = {
                 let _counted = Waiting::count(&metrics);
-                tokio::time::timeout(OUTCOME_TIMEOUT, waiting).await
+                waiting.await
             };
             match outcome {
                 Ok(Ok(Ok(answer))) => Ok(answer),

@@ -1,7 +1,9 @@
 //! SCIM answers, and the one mapping from refusals to statuses.
 
 use chancery_engine::{Answer as Outcome, Refusal};
-use chancery_scim::{Error, Projection, ResourceKind, ScimError, ScimType, weak_etag};
+use chancery_scim::{
+    Error, Projection, ResourceKind, ResourceType, ScimError, ScimType, weak_etag,
+};
 use http::header::{
     ALLOW, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -224,7 +226,8 @@ pub(crate) fn written<D: Directory>(
             (resource(status, &version, Some(&location), bytes), *index)
         }
         Outcome::Group { group, index } => {
-            let brief = without_members(projection, registry.member_count(group.id))?;
+            let of = directory.catalogue().of(ResourceKind::Group);
+            let brief = without_members(projection, of, registry.member_count(group.id))?;
             let projection = brief.as_ref().unwrap_or(projection);
             let version = rendered::group_version(registry, group, projection);
             let bytes = rendered::group(&caller.base, registry, group, projection, &version)
@@ -247,11 +250,15 @@ pub(crate) fn written<D: Directory>(
 
 /// What the answer to a write shows of a large group if the caller did not say: a change of one member
 /// is not to be answered with all the others.
-fn without_members(projection: &Projection, members: usize) -> Result<Option<Projection>, Refusal> {
+fn without_members(
+    projection: &Projection,
+    of: ResourceType,
+    members: usize,
+) -> Result<Option<Projection>, Refusal> {
     if members <= MEMBERS_SHOWN_MAX || !projection.is_all() {
         return Ok(None);
     }
-    Projection::parse(None, Some("members"), ResourceKind::Group)
+    Projection::parse(None, Some("members"), of)
         .map(Some)
         .map_err(Refusal::from)
 }
@@ -294,7 +301,8 @@ mod tests {
         let all = Projection::all(ResourceKind::Group);
         let asked = Projection::parse(Some("members"), None, ResourceKind::Group).unwrap();
         let shows = |projection: &Projection, members| {
-            let brief = without_members(projection, members).unwrap();
+            let of = ResourceType::from(ResourceKind::Group);
+            let brief = without_members(projection, of, members).unwrap();
             brief.as_ref().unwrap_or(projection).shows("members")
         };
         assert!(shows(&all, MEMBERS_SHOWN_MAX));
@@ -307,7 +315,7 @@ mod tests {
         let id = |byte| chancery_engine::ResourceId::from_random([byte; 16]);
         let tag = |related: &[(u8, u64)]| {
             let related = related.iter().map(|(byte, version)| (id(*byte), *version));
-            rendered::with_related(7, related)
+            rendered::tag(7, &rendered::digest(related))
         };
         let tags = [
             tag(&[]),

@@ -1,7 +1,7 @@
 //! Bulk (RFC 7644 section 3.7): many acts of one request, each with its own outcome.
 //!
-//! Operations that do not wait for each other are decided one after the other and committed together.
-//! One that refers to another waits for its outcome. Ids are known before anything is created, so that
+//! Operations are decided in the order of the request; only what one refers to is moved before it. Those that
+//! do not wait for each other are committed together. Ids are known before anything is created, so that
 //! references in a circle are resolved, too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chancery_engine::{Answer as Outcome, NewUser, Refusal, ResourceId};
 use chancery_json::{Limits, Object, Value};
 use chancery_scim::{
-    BulkMethod, BulkOperation, BulkRequest, BulkTask, Error, Projection, ResourceKind, urn,
-    weak_etag,
+    BulkMethod, BulkOperation, BulkRequest, BulkTask, Error, ResourceKind, urn, weak_etag,
 };
 use chancery_sealing::Key;
 use http::StatusCode;
@@ -22,7 +21,9 @@ use crate::write::{Look, Verb, Write, act_as, may_create, own_versions};
 use crate::{MEDIA_TYPE, rendered};
 
 /// Most operations that are waited for at a time: a tenant has room for several requests like this one.
-const WAVE_MAX: usize = 256;
+const RUN_MAX: usize = 64;
+/// Most bytes of the bodies of these together: each of them is on its way to the store as well.
+const RUN_BYTES_MAX: usize = 256 * 1024;
 
 /// One operation under way.
 struct Entry {
@@ -34,14 +35,30 @@ struct Entry {
     about: Option<(ResourceKind, String)>,
     /// Positions of the operations that it refers to.
     waits_for: BTreeSet<usize>,
+    /// Bytes of its body.
+    size: usize,
     state: State,
 }
 
 /// How far an operation is.
 enum State {
     Open,
-    Done(Outcome),
+    Done(Done),
     Failed(Answer),
+}
+
+/// What is told of an operation that was carried out.
+enum Done {
+    /// The resource is there, in this version.
+    Kept {
+        kind: ResourceKind,
+        id: ResourceId,
+        version: u64,
+        index: Option<u64>,
+    },
+    Gone {
+        index: u64,
+    },
 }
 
 /// Answers a Bulk request.
@@ -52,41 +69,103 @@ pub(crate) async fn answer<D: Directory>(
 ) -> Result<Answer, ActFailure> {
     let parsed = BulkRequest::parse(request.body)?;
     let mut entries = entries(directory, parsed.operations)?;
+    let most = parsed.fail_on_errors.unwrap_or(u64::MAX);
     let mut errors = 0_u64;
-    loop {
-        let left = parsed
-            .fail_on_errors
-            .map(|most| most.saturating_sub(errors));
-        let ready = ready(&mut entries, left);
-        if ready.is_empty() {
-            break;
-        }
+    let order = order(&entries);
+    let mut rest = order.as_slice();
+    while !rest.is_empty() && errors < most {
+        let (run, others) = run(rest, &entries, most.saturating_sub(errors));
+        rest = others;
         // What is asked for first is decided first; nothing is waited for before all are asked for.
-        let mut asked = Vec::with_capacity(ready.len());
+        let mut asked = Vec::with_capacity(run.len());
         directory.at_length(|| {
-            for at in ready {
+            for at in run {
+                blame(&mut entries, *at);
                 let acted = entries
-                    .get_mut(at)
+                    .get_mut(*at)
                     .map(|entry| ask(directory, caller, entry));
-                asked.push((at, acted));
+                asked.push((*at, acted));
             }
         });
         for (at, acted) in asked {
             let outcome = match acted {
-                Some(Ok(outcome)) => outcome.await,
+                Some(Ok(outcome)) => outcome.await.and_then(done),
                 Some(Err(failed)) => Err(failed),
                 None => continue,
             };
             errors = errors.saturating_add(u64::from(outcome.is_err()));
             if let Some(entry) = entries.get_mut(at) {
                 entry.state = match outcome {
-                    Ok(outcome) => State::Done(outcome),
+                    Ok(done) => State::Done(done),
                     Err(failed) => State::Failed(failure(&failed)),
                 };
             }
         }
     }
     answered(directory, caller, &entries)
+}
+
+/// The order in which operations are decided: that of the request, but for what an operation refers to,
+/// which comes before it. In a circle the one that was sent first comes last.
+fn order(entries: &[Entry]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(entries.len());
+    let mut seen = vec![false; entries.len()];
+    // Each level is an operation and what it still waits for; a chain is as deep as the request is long.
+    let mut path: Vec<(usize, Vec<usize>)> = Vec::new();
+    let mut enter = |at: usize, path: &mut Vec<(usize, Vec<usize>)>| {
+        if let (Some(entry), Some(seen @ false)) = (entries.get(at), seen.get_mut(at)) {
+            *seen = true;
+            path.push((at, entry.waits_for.iter().rev().copied().collect()));
+        }
+    };
+    for at in 0..entries.len() {
+        enter(at, &mut path);
+        while let Some((current, waits_for)) = path.last_mut() {
+            match waits_for.pop() {
+                Some(next) => enter(next, &mut path),
+                None => {
+                    order.push(*current);
+                    path.pop();
+                }
+            }
+        }
+    }
+    order
+}
+
+/// The next operations that can be asked for at once: until one waits for another of them.
+fn run<'o>(rest: &'o [usize], entries: &[Entry], errors_left: u64) -> (&'o [usize], &'o [usize]) {
+    let most = usize::try_from(errors_left).map_or(RUN_MAX, |left| left.min(RUN_MAX));
+    let mut bytes = 0_usize;
+    let mut taken = BTreeSet::new();
+    for at in rest.iter().take(most) {
+        let Some(entry) = entries.get(*at) else { break };
+        bytes = bytes.saturating_add(entry.size);
+        let waits = entry.waits_for.iter().any(|other| taken.contains(other));
+        if !taken.is_empty() && (waits || bytes > RUN_BYTES_MAX) {
+            break;
+        }
+        taken.insert(*at);
+    }
+    rest.split_at_checked(taken.len()).unwrap_or((rest, &[]))
+}
+
+/// Whoever refers to an operation that failed fails as well.
+fn blame(entries: &mut [Entry], at: usize) {
+    let failed = |other: &usize| {
+        let other = entries.get(*other);
+        other.is_some_and(|other| matches!(other.state, State::Failed(_)))
+    };
+    let is_in_vain = entries
+        .get(at)
+        .is_some_and(|entry| entry.waits_for.iter().any(failed));
+    if let Some(entry) = entries.get_mut(at)
+        && entry.task.is_ok()
+        && is_in_vain
+    {
+        let reason = "the operation that this one refers to has failed";
+        entry.task = Err(Error::BulkReference { reason }.into());
+    }
 }
 
 /// Knows every id that the request will give, and who refers to whom.
@@ -104,6 +183,7 @@ fn entries<D: Directory>(
             fresh: Some(directory.fresh().map_err(|_entropy| Refusal::Internal)?),
             about: operation.named,
             waits_for: BTreeSet::new(),
+            size: 0,
             state: State::Open,
         };
         if let (Ok(task), Some(name), Some(fresh)) = (&entry.task, &entry.bulk_id, &entry.fresh)
@@ -126,54 +206,14 @@ fn entries<D: Directory>(
                 .collect::<BTreeSet<usize>>()
         });
         match resolved.and_then(|waits| task.resolve(&id_of).map(|()| waits)) {
-            Ok(waits_for) => entry.waits_for = waits_for,
+            Ok(waits_for) => {
+                entry.waits_for = waits_for;
+                entry.size = task.data.to_bytes().len();
+            }
             Err(error) => entry.task = Err(error.into()),
         }
     }
     Ok(entries)
-}
-
-/// The operations to ask for next: those that wait for none that is open, or, where all that are left wait,
-/// one of a circle. Whoever waited for one that failed fails as well.
-fn ready(entries: &mut [Entry], most: Option<u64>) -> Vec<usize> {
-    let most = most.and_then(|most| usize::try_from(most).ok());
-    let most = most.map_or(WAVE_MAX, |most| most.min(WAVE_MAX));
-    let open = |entry: &Entry| matches!(entry.state, State::Open);
-    let states: Vec<(bool, bool)> = entries
-        .iter()
-        .map(|entry| (open(entry), matches!(entry.state, State::Failed(_))))
-        .collect();
-    let is = |at: &usize, open: bool| {
-        let state = states.get(*at);
-        state.is_some_and(|(is_open, failed)| if open { *is_open } else { *failed })
-    };
-    for entry in entries.iter_mut().filter(|entry| open(entry)) {
-        if entry.task.is_ok() && entry.waits_for.iter().any(|at| is(at, false)) {
-            let reason = "the operation that this one refers to has failed";
-            entry.task = Err(Error::BulkReference { reason }.into());
-        }
-    }
-    let can = |entry: &Entry| {
-        open(entry) && (entry.task.is_err() || !entry.waits_for.iter().any(|at| is(at, true)))
-    };
-    let numbered = || entries.iter().enumerate();
-    let free: Vec<usize> = numbered()
-        .filter(|(_, entry)| can(entry))
-        .map(|(at, _)| at)
-        .take(most)
-        .collect();
-    if !free.is_empty() {
-        return free;
-    }
-    // Whoever is left waits: to follow who waits for whom leads into a circle after as many steps as there
-    // are operations.
-    let mut at = numbered().find(|(_, entry)| open(entry)).map(|(at, _)| at);
-    for _ in entries.iter() {
-        let entry = at.and_then(|at| entries.get(at));
-        let next = entry.and_then(|entry| entry.waits_for.iter().find(|at| is(at, true)));
-        at = next.copied().or(at);
-    }
-    at.into_iter().take(most).collect()
 }
 
 /// Asks for one operation.
@@ -218,6 +258,11 @@ fn answered<D: Directory>(
     caller: &Caller,
     entries: &[Entry],
 ) -> Result<Answer, ActFailure> {
+    let mut tags = Tags {
+        directory,
+        caller,
+        related: BTreeMap::new(),
+    };
     let mut receipt = None;
     let mut operations = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -234,18 +279,25 @@ fn answered<D: Directory>(
         let shown = match &entry.state {
             // It was left undone after too many errors.
             State::Open => continue,
-            State::Done(outcome) => {
-                let done = done(directory, caller, outcome)?;
-                receipt = done.index.or(receipt);
-                if let Some(version) = &done.version {
-                    shown = shown.with("version", weak_etag(version));
-                }
-                let status = match done.version {
-                    None => StatusCode::NO_CONTENT,
-                    Some(_) if entry.method.eq_ignore_ascii_case("POST") => StatusCode::CREATED,
-                    Some(_) => StatusCode::OK,
+            State::Done(Done::Gone { index }) => {
+                receipt = Some(*index);
+                with_location(shown, location).with("status", StatusCode::NO_CONTENT.as_str())
+            }
+            State::Done(Done::Kept {
+                kind,
+                id,
+                version,
+                index,
+            }) => {
+                receipt = index.or(receipt);
+                let tag = tags.tag(*kind, *id, *version)?;
+                let status = if entry.method.eq_ignore_ascii_case("POST") {
+                    StatusCode::CREATED
+                } else {
+                    StatusCode::OK
                 };
-                with_location(shown, location).with("status", status.as_str())
+                with_location(shown.with("version", weak_etag(&tag)), location)
+                    .with("status", status.as_str())
             }
             State::Failed(answer) => {
                 // RFC 7644 section 3.7: a POST that failed has no location.
@@ -276,42 +328,43 @@ fn with_location(shown: Object, location: Option<String>) -> Object {
     }
 }
 
-/// What is told of an operation that was carried out.
-struct Done {
-    version: Option<String>,
-    index: Option<u64>,
+fn done(outcome: Outcome) -> Result<Done, ActFailure> {
+    match outcome {
+        Outcome::User { user, index } => Ok(Done::Kept {
+            kind: ResourceKind::User,
+            id: user.id,
+            version: user.version,
+            index,
+        }),
+        Outcome::Group { group, index } => Ok(Done::Kept {
+            kind: ResourceKind::Group,
+            id: group.id,
+            version: group.version,
+            index,
+        }),
+        Outcome::Gone { index } => Ok(Done::Gone { index }),
+        _ => Err(Refusal::Internal.into()),
+    }
 }
 
-fn done<D: Directory>(
-    directory: &D,
-    caller: &Caller,
-    outcome: &Outcome,
-) -> Result<Done, ActFailure> {
-    let view = directory.read();
-    let tenant = view.tenant(&caller.tenant).ok_or(Refusal::Unauthorized)?;
-    let registry = tenant.registry.effective();
-    let all = |kind| Projection::all(directory.catalogue().of(kind));
-    match outcome {
-        Outcome::User { user, index } => Ok(Done {
-            version: Some(rendered::user_version(
-                registry,
-                user,
-                &all(ResourceKind::User),
-            )),
-            index: *index,
-        }),
-        Outcome::Group { group, index } => Ok(Done {
-            version: Some(rendered::group_version(
-                registry,
-                group,
-                &all(ResourceKind::Group),
-            )),
-            index: *index,
-        }),
-        Outcome::Gone { index } => Ok(Done {
-            version: None,
-            index: Some(*index),
-        }),
-        _ => Err(Refusal::Internal.into()),
+/// The entity tags of what was written. What is shown beside a resource is looked at once for each.
+struct Tags<'a, D> {
+    directory: &'a D,
+    caller: &'a Caller,
+    related: BTreeMap<ResourceId, String>,
+}
+
+impl<D: Directory> Tags<'_, D> {
+    fn tag(&mut self, kind: ResourceKind, id: ResourceId, version: u64) -> Result<String, Refusal> {
+        if !self.related.contains_key(&id) {
+            let view = self.directory.read();
+            let tenant = view
+                .tenant(&self.caller.tenant)
+                .ok_or(Refusal::Unauthorized)?;
+            let related = rendered::related(tenant.registry.effective(), kind, id);
+            self.related.insert(id, related);
+        }
+        let related = self.related.get(&id).map_or("", String::as_str);
+        Ok(rendered::tag(version, related))
     }
 }

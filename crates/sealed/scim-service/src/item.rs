@@ -21,6 +21,14 @@ impl Item {
         }
     }
 
+    /// Bytes of its document.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::User(user) => user.document.len(),
+            Self::Group(group) => group.document.len(),
+        }
+    }
+
     pub(crate) fn id(&self) -> ResourceId {
         match self {
             Self::User(user) => user.id,

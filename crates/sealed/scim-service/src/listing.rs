@@ -49,8 +49,19 @@ pub(crate) fn list<D: Directory>(
         caller,
         kinds,
     };
-    let found = select(&shelves, &query, place)?;
-    let shown = shelves.with(|registry| rendered(&found, &query, registry, caller))??;
+    let mut found = select(&shelves, &query, place)?;
+    let is_back = place.is_some_and(|place| place.direction == Direction::Before);
+    if is_back {
+        // What does not fit on a page that leads back is left to the page before it.
+        found.items.reverse();
+    }
+    let mut shown = shelves.with(|registry| rendered(&found, &query, registry, caller))??;
+    if is_back {
+        found.is_first &= shown.len() == found.items.len();
+        found.items.truncate(shown.len());
+        found.items.reverse();
+        shown.reverse();
+    }
     let position = position(&query, &found, shown.len(), &binding);
     let body = render_list(found.total, &position, &shown);
     let answer = with_body(StatusCode::OK, MEDIA_TYPE, body);

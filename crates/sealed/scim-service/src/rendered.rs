@@ -12,12 +12,20 @@ use ring::digest::{Context, SHA256};
 /// Bytes of the digest in an entity tag.
 const TAG_DIGEST_BYTES: usize = 8;
 
-/// A version, and what is shown beside the resource's own content: other resources may change it
-/// without changing the version. `If-Match` looks at the version alone.
-pub(crate) fn with_related(
-    version: u64,
-    related: impl Iterator<Item = (ResourceId, u64)>,
-) -> String {
+/// A tag's content: a version, and after it a digest of what is shown beside the resource's own content, if
+/// there is any. Other resources may change that without changing the version; `If-Match` looks at the
+/// version alone.
+pub(crate) fn tag(version: u64, related: &str) -> String {
+    let version = version_text(version);
+    if related.is_empty() {
+        version
+    } else {
+        format!("{version}.{related}")
+    }
+}
+
+/// The digest of what is shown beside a resource; empty if that is nothing.
+pub(crate) fn digest(related: impl Iterator<Item = (ResourceId, u64)>) -> String {
     let mut digest = Context::new(&SHA256);
     let mut is_alone = true;
     for (id, version) in related {
@@ -25,13 +33,28 @@ pub(crate) fn with_related(
         digest.update(id.as_bytes());
         digest.update(&version.to_be_bytes());
     }
-    let version = version_text(version);
     if is_alone {
-        return version;
+        return String::new();
     }
     let digest = digest.finish();
     let short = digest.as_ref().get(..TAG_DIGEST_BYTES).unwrap_or_default();
-    format!("{version}.{}", hex::encode(short))
+    hex::encode(short)
+}
+
+/// The digest of what is shown beside a resource if everything is shown.
+pub(crate) fn related(registry: &Registry, kind: ResourceKind, id: ResourceId) -> String {
+    match kind {
+        ResourceKind::User => digest(
+            registry
+                .groups_of(id)
+                .map(|group| (group.id, group.version)),
+        ),
+        ResourceKind::Group => {
+            let members = registry.members(id);
+            let members = members.filter_map(|id| registry.users().get(id));
+            digest(members.map(|user| (user.id, user.version)))
+        }
+    }
 }
 
 /// The part of a tag that writes are made conditional on.
@@ -41,23 +64,26 @@ pub(crate) fn own_version(tag: &str) -> &str {
 
 /// The entity tag's content for what is shown of a user: it changes when its groups do.
 pub(crate) fn user_version(registry: &Registry, user: &User, projection: &Projection) -> String {
-    let groups = projection
-        .shows("groups")
-        .then(|| registry.groups_of(user.id))
-        .into_iter()
-        .flatten();
-    with_related(user.version, groups.map(|group| (group.id, group.version)))
+    if projection.shows("groups") {
+        tag(
+            user.version,
+            &related(registry, ResourceKind::User, user.id),
+        )
+    } else {
+        version_text(user.version)
+    }
 }
 
 /// The entity tag's content for what is shown of a group: it changes when its members do.
 pub(crate) fn group_version(registry: &Registry, group: &Group, projection: &Projection) -> String {
-    let members = projection
-        .shows("members")
-        .then(|| registry.members(group.id))
-        .into_iter()
-        .flatten()
-        .filter_map(|id| registry.users().get(id));
-    with_related(group.version, members.map(|user| (user.id, user.version)))
+    if projection.shows("members") {
+        tag(
+            group.version,
+            &related(registry, ResourceKind::Group, group.id),
+        )
+    } else {
+        version_text(group.version)
+    }
 }
 
 pub(crate) fn location(base: &str, kind: ResourceKind, id: ResourceId) -> String {

@@ -3,7 +3,7 @@
 use chancery_authority::{Scope, TenantId};
 use chancery_engine::{Refusal, TenantView, View, covers, live_credential};
 use chancery_scim::{Error, Kinds, ListQuery, Projection, ResourceKind, discovery};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::answers::{self, allowing, error, failure, with_body};
@@ -59,7 +59,8 @@ pub async fn answer<D: Directory>(directory: &D, request: Request<'_>, caller: &
         return error(StatusCode::BAD_REQUEST, reason);
     };
     if !request.body.is_empty() && !is_json(request.headers) {
-        let reason = "send application/scim+json or application/json, in UTF-8";
+        let reason =
+            "send application/scim+json or application/json, in UTF-8 and not encoded otherwise";
         return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason);
     }
     let request = Request {
@@ -73,6 +74,10 @@ pub async fn answer<D: Directory>(directory: &D, request: Request<'_>, caller: &
 /// RFC 7644 section 3.8 and 8.1. Without a media type a body is taken for what the endpoint expects; JSON is
 /// UTF-8 (RFC 8259 section 8.1), and other parameters say nothing.
 fn is_json(headers: &HeaderMap) -> bool {
+    let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+        return false;
+    }
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return true;
     };
@@ -232,8 +237,6 @@ pub(crate) fn projection<D: Directory>(
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -244,6 +247,9 @@ mod tests {
             is_json(&headers)
         };
         assert!(is_json(&HeaderMap::new()));
+        let mut zipped = HeaderMap::new();
+        zipped.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(!is_json(&zipped));
         for value in [
             "application/scim+json",
             "Application/JSON; charset=utf-8",

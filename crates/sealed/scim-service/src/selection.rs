@@ -10,10 +10,14 @@ use crate::directory::Directory;
 use crate::item::Item;
 use crate::listing::Shelves;
 
-/// Most resources that one request looks at one by one: half a second of one core.
+/// Most resources that one request looks at one by one.
 const SCAN_MAX: usize = 250_000;
+/// Most bytes of documents, each times the comparisons of the filter, that one request looks at.
+const SCAN_WORK_MAX: usize = 1 << 30;
 /// Most resources that are looked at before writers and other readers get their turn.
 const SCAN_CHUNK: usize = 256;
+/// The same in bytes times comparisons: a millisecond or so.
+const SCAN_CHUNK_WORK: usize = 1 << 20;
 /// From this many candidates on a scan leaves its worker's other tasks to another worker.
 const SCAN_LONG: usize = 1024;
 
@@ -184,7 +188,16 @@ fn matching<D: Directory>(
         selections.find(|selection| selection.kind == item.kind())
     };
     let mut kept: Vec<(Option<SortKey>, Item)> = Vec::new();
-    for chunk in candidates.chunks(SCAN_CHUNK) {
+    let mut looked_at = 0_usize;
+    let mut rest = candidates;
+    while !rest.is_empty() {
+        let (count, work) = portion(rest, query);
+        looked_at = looked_at.saturating_add(work);
+        if looked_at > SCAN_WORK_MAX {
+            return Err(Error::TooMany { limit: SCAN_MAX }.into());
+        }
+        let (chunk, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+        rest = others;
         shelves.with(|registry| -> Result<(), Error> {
             for item in chunk {
                 let Some(selection) = selection(item) else {
@@ -211,6 +224,25 @@ fn matching<D: Directory>(
         });
     }
     Ok(kept.into_iter().map(|(_, item)| item).collect())
+}
+
+/// How many of the candidates are looked at in one turn, and how much work that is.
+fn portion(candidates: &[Item], query: &ListQuery) -> (usize, usize) {
+    let comparisons = |selection: &Selection| {
+        let filter = selection.filter.as_ref();
+        filter.map_or(1, chancery_scim::Filter::comparisons)
+    };
+    let comparisons = query.selections.iter().map(comparisons).max();
+    let comparisons = comparisons.unwrap_or(1).max(1);
+    let (mut count, mut work) = (0_usize, 0_usize);
+    for item in candidates.iter().take(SCAN_CHUNK) {
+        if work >= SCAN_CHUNK_WORK {
+            break;
+        }
+        count = count.saturating_add(1);
+        work = work.saturating_add(item.size().saturating_mul(comparisons));
+    }
+    (count, work)
 }
 
 /// Every resource that the filters can match, in order of creation.

@@ -353,3 +353,74 @@ fn a_long_bulk_is_carried_out_in_order() {
     let name = |at: usize| page["Resources"][at]["displayName"].clone();
     assert_eq!([name(0), name(1), name(2)], ["g589", "g590", "g591"]);
 }
+
+#[test]
+fn bulk_keeps_the_order_of_what_is_asked_of_one_resource() {
+    let service = Service::new(11);
+    let id = service.user("ada");
+    let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
+    let patch = |operation: Value| json!({"method": "PATCH", "path": format!("/Users/{id}"), "data": {"Operations": [operation]}});
+    let done = service.bulk(&json!({"Operations": [
+        patch(json!({"op": "replace", "value": {"active": true, manager: "bulkId:boss"}})),
+        patch(json!({"op": "replace", "path": "active", "value": false})),
+        {"method": "POST", "path": "/Users", "bulkId": "boss", "data": {"userName": "boss@demo.example"}},
+    ]}));
+    assert_eq!(statuses(&done), ["200", "200", "201"]);
+    // What is referred to was created first; the suspension that was asked for last stands.
+    assert_eq!(service.get(&format!("/Users/{id}"))["active"], json!(false));
+    assert_eq!(
+        done[1]["version"],
+        service.get(&format!("/Users/{id}"))["meta"]["version"]
+    );
+}
+
+#[test]
+fn a_long_chain_of_references_is_resolved() {
+    let service = Service::new(12);
+    let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let operations: Vec<Value> = (0..100)
+        .map(|number| {
+            json!({"method": "POST", "path": "/Users", "bulkId": format!("u{number}"), "data": {
+                "userName": format!("u{number}@demo.example"),
+                manager: {"manager": {"value": format!("bulkId:u{}", (number + 1) % 100)}}}})
+        })
+        .collect();
+    let done = service.bulk(&json!({"Operations": operations}));
+    assert_eq!(statuses(&done), ["201"; 100]);
+}
+
+#[test]
+fn pages_that_lead_back_show_all_of_large_resources() {
+    let service = Service::new(13);
+    let photo = "x".repeat(60_000);
+    for number in 0..60 {
+        let photos: Vec<Value> = (0..3)
+            .map(|at| json!({"value": format!("https://a.example/{at}/{photo}")}))
+            .collect();
+        let user = json!({"userName": format!("u{number}@demo.example"), "photos": photos});
+        assert_eq!(service.send(Method::POST, "/Users", &user).0, 201);
+    }
+    let last = service.walk("/Users?count=7&attributes=userName");
+    let mut cursor = String::new();
+    loop {
+        let page = service.get(&format!("/Users?count=7&attributes=id&cursor={cursor}"));
+        match page["nextCursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => {
+                cursor = String::from(page["previousCursor"].as_str().unwrap());
+                break;
+            }
+        }
+    }
+    let mut back = Vec::new();
+    loop {
+        let page = service.get(&format!("/Users?count=200&cursor={cursor}"));
+        back.splice(0..0, shown(&page));
+        match page["previousCursor"].as_str() {
+            Some(previous) => previous.clone_into(&mut cursor),
+            None => break,
+        }
+    }
+    assert_eq!(back, last[..back.len()]);
+    assert_eq!(back.len(), 60 - 60 % 7);
+}

@@ -239,7 +239,7 @@ fn any_compares<'v>(
 }
 
 /// Integers compare exactly; anything else as binary64.
-pub(crate) fn numeric_order(left: &Number, right: &Number) -> Ordering {
+fn numeric_order(left: &Number, right: &Number) -> Ordering {
     match (left.as_i128(), right.as_i128()) {
         (Some(left), Some(right)) => left.cmp(&right),
         _ => {

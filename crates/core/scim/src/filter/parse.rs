@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::instant;
 use crate::limits::{BODY, FILTER_BYTES_MAX, FILTER_DEPTH_MAX, FILTER_TERMS_MAX};
 use crate::name::{FoldedName, fold};
-use crate::schema::{Attribute, Catalogue, Comparison, Kind, Named, Place, ResourceType};
+use crate::schema::{Attribute, Catalogue, Comparison, Kind, Named, Place, ResourceType, Returned};
 
 struct Parser<'t> {
     text: &'t str,
@@ -212,7 +212,7 @@ impl<'t> Parser<'t> {
         let start = self.offset;
         let word = self.word();
         let place = match self.within {
-            Some(outer) => outer.sub(word).map(|attribute| Place {
+            Some(outer) => shown_sub(outer, word).map(|attribute| Place {
                 extension: None,
                 attribute,
                 sub: None,
@@ -349,6 +349,13 @@ enum Owner {
     Other,
 }
 
+/// A sub-attribute that may be asked for: whoever may not see a value must not guess it.
+fn shown_sub(outer: &'static Attribute, name: &str) -> Option<&'static Attribute> {
+    outer
+        .sub(name)
+        .filter(|sub| sub.returned != Returned::Never)
+}
+
 fn attribute_of(of: ResourceType, word: &str) -> Option<Place> {
     match of.resolve(word)? {
         Named::Attribute(place) => Some(place),
@@ -434,12 +441,17 @@ fn term(place: Place, operator: Operator, literal: Value) -> Option<Node> {
         },
         _ => place,
     };
-    if place.attribute.name == "meta"
+    if place.extension.is_none()
+        && place.attribute.name == "meta"
         && place
             .sub
             .is_some_and(|sub| matches!(sub.name, "location" | "version"))
     {
         // Both are made when the resource is shown.
+        return None;
+    }
+    if place.extension.is_some() && place.is_never_shown() {
+        // Whoever may not see a value must not guess it.
         return None;
     }
     let ordered = !matches!(

@@ -63,7 +63,7 @@ impl Probe {
             }
             if let Self::Any(probes) = probe {
                 any.extend(probes);
-            } else if probe != Self::Nothing {
+            } else if probe != Self::Nothing && !any.contains(&probe) {
                 any.push(probe);
             }
         }

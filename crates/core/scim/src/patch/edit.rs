@@ -112,7 +112,9 @@ impl Editor {
             sub: place.sub,
             filter,
         };
-        if self.of.kind() == ResourceKind::Group && target.attribute.name == crate::group::MEMBERS {
+        let is_members =
+            place.extension.is_none() && target.attribute.name == crate::group::MEMBERS;
+        if self.of.kind() == ResourceKind::Group && is_members {
             return members::change(&mut self.members, verb, &target, value);
         }
         if place.attribute.mutability == Mutability::WriteOnly {
@@ -317,7 +319,7 @@ fn clear(container: &mut Object, attribute: &'static Attribute) -> Result<(), Fa
     Ok(())
 }
 
-/// Required attributes, and `active`: whether an account may be used must be said, not left out.
-fn is_kept(attribute: &Attribute) -> bool {
-    attribute.required || attribute.name == "active"
+/// Required attributes, `active` among them: whether an account may be used must be said, not left out.
+const fn is_kept(attribute: &Attribute) -> bool {
+    attribute.required
 }

@@ -17,6 +17,9 @@ const EXTENSIONS_MAX: usize = 8;
 const ATTRIBUTES_MAX: usize = 128;
 /// Longest URN in bytes.
 const URN_BYTES_MAX: usize = 256;
+/// The namespace of the RFCs' own schemas and messages, and the part of it that extensions are named in.
+const RESERVED: &str = "urn:ietf:params:scim";
+const RESERVED_EXTENSIONS: &str = "urn:ietf:params:scim:schemas:extension";
 /// Longest name of an attribute in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -114,11 +117,21 @@ impl Catalogue {
 
     fn check_urn(self, urn: &str) -> Read<()> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":-._".contains(&byte);
-        if urn.len() > URN_BYTES_MAX || !urn.starts_with("urn:") || !urn.bytes().all(plain) {
+        let named = urn.split(':').skip(1).filter(|part| !part.is_empty());
+        if urn.len() > URN_BYTES_MAX
+            || !urn.starts_with("urn:")
+            || named.count() < 2
+            || !urn.bytes().all(plain)
+        {
             return Err(member(
                 "/id",
-                "a URN of letters, digits, `:`, `-`, `.` and `_`",
+                "a URN with a namespace and a name, of letters, digits, `:`, `-`, `.` and `_`",
             ));
+        }
+        let is_reserved = super::after_urn(urn, RESERVED).is_some()
+            && super::after_urn(urn, RESERVED_EXTENSIONS).is_none();
+        if is_reserved {
+            return Err(member("/id", "a URN that the RFCs have not given away"));
         }
         let taken = self.all().any(|known| {
             let definition = known.definition();
@@ -186,6 +199,9 @@ fn attribute(mut fields: Fields, pointer: &str, level: Level) -> Read<Attribute>
     let description = optional_text(&mut fields, "description")?;
     let mut made = Attribute::new(name.leak(), kind, description.leak());
     made.many = fields.take_bool("multiValued")?;
+    if made.many && level == Level::Sub {
+        return Err(member(&within("multiValued"), "false, in a sub-attribute"));
+    }
     made.required = optional_bool(&mut fields, "required")?;
     if optional_bool(&mut fields, "caseExact")?
         || matches!(kind, Kind::Reference | Kind::Binary | Kind::DateTime)

@@ -226,6 +226,84 @@ fn what_is_returned_on_request_or_never_is_not_shown_unasked() {
 }
 
 #[test]
+fn a_mixture_of_numbers_is_sorted_as_one_kind() {
+    // Compared exactly with each other and as binary64 with fractions, these would be no order.
+    let schema = SCHEMA.replace("\"integer\"", "\"decimal\"");
+    let catalogue = Catalogue::STANDARD
+        .with_extension(ResourceKind::User, &value(&schema))
+        .unwrap();
+    let kinds = crate::query::Kinds::One(ResourceKind::User);
+    let query = format!("sortBy={URN}:quota");
+    let query = crate::query::ListQuery::parse(&query, kinds, catalogue).unwrap();
+    let sort = query.selections[0].sort.as_ref().unwrap();
+    let none = |_: &str| false;
+    let mut keys: Vec<_> = (0..3000_u64)
+        .map(|number| {
+            let fraction = if number % 2 == 0 { ".0" } else { "" };
+            let quota = 9_007_199_254_740_992 + number * 7919 % 3001;
+            let body =
+                format!(r#"{{"userName":"a","{URN}":{{"seat":"A","quota":{quota}{fraction}}}}}"#);
+            let user = UserDocument::parse_create(body.as_bytes(), catalogue).unwrap();
+            sort.key(&ResourceView::user(&user, "1", (0, 0), &none, 0))
+        })
+        .collect();
+    keys.sort_by(|left, right| sort.compare(left, right));
+    assert!(keys.is_sorted_by(|left, right| sort.compare(left, right).is_le()));
+}
+
+#[test]
+fn a_members_attribute_of_an_extension_is_no_membership() {
+    let schema = format!(
+        r#"{{"id":"{URN}","attributes":[{{"name":"members","type":"string","multiValued":true}}]}}"#
+    );
+    let catalogue = Catalogue::STANDARD
+        .with_extension(ResourceKind::Group, &value(&schema))
+        .unwrap();
+    let (group, _) =
+        crate::group::GroupDocument::parse_create(br#"{"displayName":"g"}"#, catalogue).unwrap();
+    let body = format!(r#"{{"Operations":[{{"op":"add","path":"{URN}:members","value":["x"]}}]}}"#);
+    let changes = PatchRequest::parse(body.as_bytes())
+        .unwrap()
+        .group_changes(&group, catalogue)
+        .unwrap();
+    assert!(changes.members.is_empty() && changes.document.is_some());
+}
+
+#[test]
+fn what_is_never_shown_is_not_shown_inside_what_always_is_and_not_found_by() {
+    let schema = format!(
+        r#"{{"id":"{URN}","attributes":[{{"name":"box","type":"complex","multiValued":false,"returned":"always",
+        "subAttributes":[{{"name":"open","type":"string","multiValued":false}},
+        {{"name":"secret","type":"string","multiValued":false,"returned":"never"}}]}}]}}"#
+    );
+    let catalogue = Catalogue::STANDARD
+        .with_extension(ResourceKind::User, &value(&schema))
+        .unwrap();
+    let of = catalogue.of(ResourceKind::User);
+    let body = format!(r#"{{"userName":"a","{URN}":{{"box":{{"open":"o","secret":"s1"}}}}}}"#);
+    let user = UserDocument::parse_create(body.as_bytes(), catalogue).unwrap();
+    let meta = Meta {
+        id: "1",
+        created_ms: 0,
+        last_modified_ms: 0,
+        version: "1",
+        location: "l",
+    };
+    for attributes in [None, Some("userName")] {
+        let projection = Projection::parse(attributes, None, of).unwrap();
+        let bytes = render_user(&user.to_canonical(), &meta, &[], &projection).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains(r#""box":{"open":"o"}"#), "{text}");
+    }
+    for filter in ["box.secret eq \"s1\"", "box[secret sw \"s\"]"] {
+        assert!(
+            Filter::parse(&format!("{URN}:{filter}"), of).is_err(),
+            "{filter}"
+        );
+    }
+}
+
+#[test]
 fn refuses_files_that_are_no_schema() {
     let attribute = r#"{"name":"a","type":"string","multiValued":false}"#;
     let file =
@@ -294,4 +372,35 @@ fn refuses_files_that_are_no_schema() {
         let schema = value(&file(&format!("urn:x:{number}"), attribute));
         many = many.with_extension(ResourceKind::Group, &schema).unwrap();
     }
+}
+
+#[test]
+fn refuses_names_of_the_rfcs_and_lists_within_lists() {
+    let attribute = r#"{"name":"a","type":"string","multiValued":false}"#;
+    let list = r#"{"name":"a","type":"complex","multiValued":true,"subAttributes":[
+        {"name":"b","type":"string","multiValued":true}]}"#;
+    for (id, attribute, reason) in [
+        ("urn:", attribute, "/id"),
+        ("urn:example", attribute, "/id"),
+        (
+            "urn:ietf:params:scim:schemas:core:2.0:Schema",
+            attribute,
+            "/id",
+        ),
+        (
+            "urn:ietf:params:scim:api:messages:2.0:Error",
+            attribute,
+            "/id",
+        ),
+        ("urn:x:y", list, "/attributes/0/subAttributes/0/multiValued"),
+    ] {
+        let text = format!(r#"{{"id":"{id}","attributes":[{attribute}]}}"#);
+        let fault = Catalogue::STANDARD.with_extension(ResourceKind::User, &value(&text));
+        let shown = fault.unwrap_err().to_string();
+        assert!(shown.contains(reason), "{text}: {shown}");
+    }
+    let given_away = "urn:ietf:params:scim:schemas:extension:vault:2.0:User";
+    let text = format!(r#"{{"id":"{given_away}","attributes":[{attribute}]}}"#);
+    let taken = Catalogue::STANDARD.with_extension(ResourceKind::User, &value(&text));
+    assert!(taken.is_ok());
 }
