@@ -144,21 +144,6 @@ impl State {
         }
     }
 
-    /// Puts resources into this order of creation among themselves.
-    pub fn reorder(&mut self, ids: &[&str]) {
-        let mut births: Vec<u64> = ids
-            .iter()
-            .filter_map(|id| self.resources.get(*id))
-            .map(|resource| resource.born)
-            .collect();
-        births.sort_unstable();
-        for (id, born) in ids.iter().zip(births) {
-            if let Some(resource) = self.resources.get_mut(*id) {
-                resource.born = born;
-            }
-        }
-    }
-
     /// Changes a resource, and a group's members. Without change there is no new version.
     pub fn update(&mut self, id: &str, document: Document, wish: &Wish) {
         let regrouped = self.regroup(id, wish);

@@ -2,7 +2,7 @@
 //!
 //! <https://www.rfc-editor.org/rfc/rfc7644#section-3.7>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -170,8 +170,8 @@ impl<S: Service> Run<'_, S> {
         Value::Object(made)
     }
 
-    /// Carries the operations out: those first that wait for no other, in their order, then those that
-    /// waited for them. In a circle the first goes first.
+    /// Carries the operations out in the order of the request, but for what one refers to, which comes
+    /// before it.
     fn carry_out(
         &mut self,
         meant: &[Meant],
@@ -179,25 +179,20 @@ impl<S: Service> Run<'_, S> {
         answers: &[Value],
         fail_on_errors: Option<usize>,
     ) -> Result<(), Difference> {
+        let mut order = Vec::new();
+        for at in 0..meant.len() {
+            enter(meant, at, &mut BTreeSet::new(), &mut order);
+        }
         let mut done: BTreeMap<usize, Done> = BTreeMap::new();
         let mut errors = 0;
-        let mut unordered = Vec::new();
-        loop {
-            let left = fail_on_errors.map_or(usize::MAX, |most| most.saturating_sub(errors));
-            let (ready, circled) = ready(meant, &done);
-            for at in ready.into_iter().take(left) {
-                let outcome = self.one(meant, at, made, &done)?;
-                if circled || !unordered.is_empty() {
-                    unordered.extend(made_by(&outcome));
-                }
-                errors += usize::from(matches!(outcome, Done::Refused(_)));
-                done.insert(at, outcome);
-            }
-            if done.len() == meant.len() || errors >= fail_on_errors.unwrap_or(usize::MAX) {
+        for at in order {
+            if errors >= fail_on_errors.unwrap_or(usize::MAX) {
                 break;
             }
+            let outcome = self.one(meant, at, made, &done)?;
+            errors += usize::from(matches!(outcome, Done::Refused(_)));
+            done.insert(at, outcome);
         }
-        self.learn_order(&unordered)?;
         same(
             "the number of operations",
             &json!(answers.len()),
@@ -208,24 +203,6 @@ impl<S: Service> Run<'_, S> {
             self.check_operation(one, outcome, answer)
                 .map_err(|difference| format!("operation {at}: {difference}"))?;
         }
-        Ok(())
-    }
-
-    /// Nothing says in which order the resources of a circle are made: the service's own is taken.
-    fn learn_order(&mut self, unordered: &[String]) -> Result<(), Difference> {
-        if unordered.len() < 2 {
-            return Ok(());
-        }
-        let response = self.send(&Request::of("GET", "/Users?count=200"));
-        status(&response, 200)?;
-        let body = response.json();
-        let shown = body["Resources"].as_array().into_iter().flatten();
-        let ids: Vec<&str> = shown.filter_map(|one| one["id"].as_str()).collect();
-        let ordered: Vec<&str> = ids
-            .into_iter()
-            .filter(|id| unordered.iter().any(|one| one == id))
-            .collect();
-        self.state.reorder(&ordered);
         Ok(())
     }
 
@@ -350,34 +327,19 @@ const fn method(act: &Act) -> &'static str {
     }
 }
 
-/// The open operations that wait for no open one; if all wait, one of them, and that it stands in a circle.
-fn ready(meant: &[Meant], done: &BTreeMap<usize, Done>) -> (Vec<usize>, bool) {
-    let open = |at: &usize| !done.contains_key(at);
-    let failed = |at: &usize| matches!(done.get(at), Some(Done::Refused(_)));
-    let waits_for = |at: usize| {
-        let one = meant.get(at);
-        one.map(|one| one.waits_for.as_slice()).unwrap_or_default()
-    };
-    let all: Vec<usize> = (0..meant.len()).filter(open).collect();
-    let is_free =
-        |at: &usize| !waits_for(*at).iter().any(open) || waits_for(*at).iter().any(failed);
-    let free: Vec<usize> = all.iter().copied().filter(is_free).collect();
-    if !free.is_empty() {
-        return (free, false);
+/// Puts an operation into the order, after those that it refers to and that are not on the way to it.
+fn enter(meant: &[Meant], at: usize, above: &mut BTreeSet<usize>, order: &mut Vec<usize>) {
+    if order.contains(&at) || !above.insert(at) {
+        return;
     }
-    // From whoever waits to whom it waits for, until everybody outside a circle is left behind.
-    let mut at = all.first().copied();
-    for _ in &all {
-        at = at.and_then(|at| waits_for(at).iter().copied().find(|next| open(next)));
+    let mut waits_for = meant
+        .get(at)
+        .map_or_else(Vec::new, |one| one.waits_for.clone());
+    waits_for.sort_unstable();
+    for next in waits_for {
+        enter(meant, next, above, order);
     }
-    (at.into_iter().collect(), true)
-}
-
-fn made_by(done: &Done) -> Option<String> {
-    match done {
-        Done::Made(_, id) => Some(id.clone()),
-        Done::Gone(..) | Done::Refused(_) => None,
-    }
+    order.push(at);
 }
 
 fn answers(response: &Response) -> Result<Vec<Value>, Difference> {
