@@ -8,6 +8,7 @@
 mod evaluate;
 mod parse;
 mod probe;
+mod term;
 
 use alloc::boxed::Box;
 use alloc::string::String;
