@@ -179,18 +179,23 @@ fn go_on<A: Anchor>(
     anchor: &A,
     recorder: &mut Recorder,
 ) -> Result<(AttestedSession<A>, RememberedHead), Stop> {
-    let (policy, verdict) = policy::check_node(&walk, anchor, recorder)?;
-    channel::check(&walk, anchor, &policy, &verdict, recorder)?;
+    let (rules, verdict) = policy::check_node(&walk, anchor, recorder)?;
+    channel::check(&walk, anchor, &rules, &verdict, recorder)?;
     let (checkpoint, head) = log::check(&walk, recorder)?;
-    policy::check_versions(&walk, &policy, recorder)?;
+    policy::check_versions(&walk, &rules, recorder)?;
     time::check(&walk, &checkpoint, recorder)?;
-    let remembered_version = walk.remembered.map_or(0, |known| known.head.policy_version);
-    let policy_version = remembered_version.max(policy.policy().version);
+    let (policy, floors) = (rules.policy, rules.floors);
+    let known = walk.remembered.map(|known| known.head);
+    let policy_version = known.map_or(0, |head| head.policy_version);
+    let policy_version = policy_version.max(policy.policy().version);
+    let floors_version = known.map_or(0, |head| head.floors_version);
+    let floors_version = floors_version.max(floors.floors().version);
     let session = AttestedSession {
         proof_mode: walk.response.session_proof.mode(),
         node: walk.node,
         verdict,
         policy,
+        floors,
         checkpoint,
         rows: Vec::new(),
     };
@@ -198,6 +203,7 @@ fn go_on<A: Anchor>(
         session,
         RememberedHead {
             policy_version,
+            floors_version,
             ..head
         },
     ))

@@ -9,6 +9,7 @@ use chancery_verify::Anchor;
 use chancery_verify::Mode;
 use chancery_verify::Outcome;
 use chancery_verify::Verdict;
+use chancery_verify::VerifiedFloors;
 use chancery_verify::VerifiedPolicy;
 
 use crate::exchange::ProofMode;
@@ -25,6 +26,8 @@ pub struct RememberedHead {
     pub root: [u8; 32],
     /// The release policy's version.
     pub policy_version: u64,
+    /// The version of the firmware floors.
+    pub floors_version: u64,
 }
 
 /// A connection whose peer was appraised under the anchor `A`. Only [`crate::appraise_session`] makes one, and only a
@@ -35,16 +38,17 @@ pub struct RememberedHead {
 /// ```compile_fail
 /// use chancery_session::{AttestedSession, NodeStatement, ProofMode, SessionRow};
 /// use chancery_tlog::CosignedCheckpoint;
-/// use chancery_verify::{Amd, Verdict, VerifiedPolicy};
+/// use chancery_verify::{Amd, Verdict, VerifiedFloors, VerifiedPolicy};
 /// fn forge(
 ///     node: NodeStatement,
 ///     verdict: Verdict<Amd>,
 ///     policy: VerifiedPolicy,
+///     floors: VerifiedFloors,
 ///     checkpoint: CosignedCheckpoint,
 ///     proof_mode: ProofMode,
 ///     rows: Vec<SessionRow>,
 /// ) -> AttestedSession<Amd> {
-///     AttestedSession { node, verdict, policy, checkpoint, proof_mode, rows }
+///     AttestedSession { node, verdict, policy, floors, checkpoint, proof_mode, rows }
 /// }
 /// ```
 ///
@@ -68,6 +72,7 @@ pub struct AttestedSession<A> {
     pub(crate) node: NodeStatement,
     pub(crate) verdict: Verdict<A>,
     pub(crate) policy: VerifiedPolicy,
+    pub(crate) floors: VerifiedFloors,
     pub(crate) checkpoint: CosignedCheckpoint,
     pub(crate) proof_mode: ProofMode,
     pub(crate) rows: Vec<SessionRow>,
@@ -102,6 +107,12 @@ impl<A: Anchor> AttestedSession<A> {
     #[must_use]
     pub const fn policy(&self) -> &VerifiedPolicy {
         &self.policy
+    }
+
+    /// The firmware floors in force.
+    #[must_use]
+    pub const fn floors(&self) -> &VerifiedFloors {
+        &self.floors
     }
 
     /// The witnessed head that the session names.

@@ -201,6 +201,8 @@ pub struct AttestResponse {
     pub session_proof: SessionProof,
     /// The release policy in its DSSE envelope.
     pub release_policy: Vec<u8>,
+    /// The firmware floors in their DSSE envelope.
+    pub tcb_floors: Vec<u8>,
     /// The newest cosigned checkpoint, a C2SP signed note.
     pub checkpoint: String,
     /// The cosigned checkpoint that the node statement's beacon names, a C2SP signed note.
@@ -233,6 +235,7 @@ impl AttestResponse {
             session_statement: read_bytes(fields.take("session_statement")?)?,
             session_proof: read_proof(fields.take_object("session_proof")?)?,
             release_policy: read_bytes(fields.take("release_policy")?)?,
+            tcb_floors: read_bytes(fields.take("tcb_floors")?)?,
             checkpoint: fields.take_str("checkpoint")?,
             beacon: fields.take_str("beacon")?,
             genesis: read_leaf(fields.take_object("genesis")?)?,
@@ -275,6 +278,7 @@ impl AttestResponse {
                 "release_policy",
                 Base64::encode_string(&self.release_policy),
             )
+            .with("tcb_floors", Base64::encode_string(&self.tcb_floors))
             .with("checkpoint", self.checkpoint.as_str())
             .with("beacon", self.beacon.as_str())
             .with("genesis", write_leaf(&self.genesis))

@@ -63,6 +63,8 @@ checks! {
     NodeLog = "node_log" at 4,
     /// Enough release keys signed the policy.
     PolicySigned = "policy_signed" at 4,
+    /// Enough release keys signed the firmware floors.
+    FloorsSigned = "floors_signed" at 4,
     /// The release that runs is the one that the node statement names.
     NodeRelease = "node_release" at 4,
     /// The configuration that the node statement names is in `HOST_DATA`.
@@ -101,6 +103,8 @@ checks! {
     CheckpointExtends = "checkpoint_extends" at 6,
     /// The policy is not older than the remembered one.
     PolicyVersion = "policy_version" at 7,
+    /// The firmware floors are not older than those remembered.
+    FloorsForward = "floors_forward" at 7,
     /// The node statement names this policy.
     NodePolicy = "node_policy" at 7,
     /// The policy itself is logged.

@@ -18,8 +18,10 @@ use crate::appraise::rows::Rows;
 use crate::check::CheckId;
 use crate::check::Stage;
 use crate::evidence::Evidence;
+use crate::floors::TcbFloors;
 use crate::policy::Release;
 use crate::policy::ReleasePolicy;
+use crate::verdict::Examination;
 use crate::verdict::Refusal;
 use crate::verdict::Verdict;
 use chancery_evidence::Report;
@@ -27,7 +29,8 @@ use chancery_evidence::Report;
 /// What the caller adds to the evidence.
 pub(crate) struct Inputs<'a> {
     pub(crate) policy: &'a ReleasePolicy,
-    pub(crate) expected_report_data: &'a [u8; 64],
+    pub(crate) floors: &'a TcbFloors,
+    pub(crate) expected_report_data: Option<&'a [u8; 64]>,
     pub(crate) now_ms: u64,
 }
 
@@ -38,7 +41,7 @@ pub(crate) struct Inputs<'a> {
 ///    revocation list is signed, current and does not name the intermediate.
 /// 3. *bind*: the leaf speaks for this chip, firmware and processor.
 /// 4. *signature*: over the received bytes 0 to 0x29F.
-/// 5. *policy*: every rule of the release policy and the expected report data.
+/// 5. *policy*: every rule of the release policy, the firmware floors and the expected report data.
 ///
 /// `now_ms` is the verifier's time, milliseconds since the Unix epoch.
 ///
@@ -48,12 +51,14 @@ pub fn appraise<A: Anchor>(
     anchor: &A,
     evidence: &Evidence,
     policy: &ReleasePolicy,
+    floors: &TcbFloors,
     expected_report_data: &[u8; 64],
     now_ms: u64,
 ) -> Result<Verdict<A>, Refusal> {
     let inputs = Inputs {
         policy,
-        expected_report_data,
+        floors,
+        expected_report_data: Some(expected_report_data),
         now_ms,
     };
     let mut rows = Rows::default();
@@ -67,6 +72,28 @@ pub fn appraise<A: Anchor>(
         )),
         Err(Failed(stage)) => Err(Refusal::new(stage, A::MODE, rows.into_rows())),
     }
+}
+
+/// The same checks for a person who looks at evidence from a file. Without `expected_report_data` that check is not made: the
+/// evidence may then be somebody else's, or old. Whatever the outcome, no [`Verdict`] comes of it, so that no session can rest on it.
+pub fn examine<A: Anchor>(
+    anchor: &A,
+    evidence: &Evidence,
+    policy: &ReleasePolicy,
+    floors: &TcbFloors,
+    expected_report_data: Option<&[u8; 64]>,
+    now_ms: u64,
+) -> Examination {
+    let inputs = Inputs {
+        policy,
+        floors,
+        expected_report_data,
+        now_ms,
+    };
+    let mut rows = Rows::default();
+    let outcome = stages(anchor, evidence, &inputs, &mut rows);
+    let refused_in = outcome.err().map(|Failed(stage)| stage);
+    Examination::new(A::MODE, refused_in, rows.into_rows())
 }
 
 fn stages<'a, A: Anchor>(

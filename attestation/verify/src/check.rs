@@ -178,6 +178,14 @@ checks! {
     PlatformRequired = "platform_required" in Policy,
     /// Forbidden bits of the platform info.
     PlatformForbidden = "platform_forbidden" in Policy,
+    /// The firmware floors obey their own rules.
+    FloorsWellFormed = "floors_well_formed" in Policy,
+    /// They are not older than the policy demands.
+    FloorsVersion = "floors_version" in Policy,
+    /// They are not dated later than now.
+    FloorsDate = "floors_date" in Policy,
+    /// There is a floor for this processor.
+    FloorsProcessor = "floors_processor" in Policy,
     /// `REPORTED_TCB` is not below the floor.
     TcbReportedFloor = "tcb_reported_floor" in Policy,
     /// `COMMITTED_TCB` is not below the floor.
@@ -196,8 +204,14 @@ checks! {
     MitigationLaunch = "mitigation_launch" in Policy,
     /// Required mitigations are verified now.
     MitigationCurrent = "mitigation_current" in Policy,
-    /// ID block: keys and `GUEST_SVN`.
+    /// The ID block is of a pinned key.
     IdBlock = "id_block" in Policy,
+    /// `GUEST_SVN` is not below the floor.
+    GuestSvn = "guest_svn" in Policy,
+    /// `FAMILY_ID` is the pinned one.
+    FamilyId = "family_id" in Policy,
+    /// `IMAGE_ID` is the pinned one.
+    ImageId = "image_id" in Policy,
     /// No migration agent.
     MigrationAgent = "migration_agent" in Policy,
 }

@@ -1,4 +1,4 @@
-//! The release policy in its DSSE envelope.
+//! The release policy and the firmware floors in their DSSE envelopes.
 
 use core::fmt;
 
@@ -7,11 +7,15 @@ use chancery_dsse::PublicKey;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::floors::TcbFloors;
 use crate::policy::PolicyError;
 use crate::policy::ReleasePolicy;
 
 /// The payload type of a release policy.
 pub const RELEASE_POLICY_TYPE: &str = "application/vnd.chancery.release-policy+json";
+
+/// The payload type of firmware floors.
+pub const TCB_FLOORS_TYPE: &str = "application/vnd.chancery.tcb-floors+json";
 
 /// A policy that enough release keys signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +45,28 @@ impl VerifiedPolicy {
     }
 }
 
-/// Why an envelope holds no policy in force.
+/// Firmware floors that enough release keys signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedFloors {
+    floors: TcbFloors,
+    signers: usize,
+}
+
+impl VerifiedFloors {
+    /// The floors.
+    #[must_use]
+    pub const fn floors(&self) -> &TcbFloors {
+        &self.floors
+    }
+
+    /// How many of the given keys signed them.
+    #[must_use]
+    pub const fn signers(&self) -> usize {
+        self.signers
+    }
+}
+
+/// Why an envelope does not hold what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignedPolicyError {
@@ -54,8 +79,8 @@ pub enum SignedPolicyError {
 impl fmt::Display for SignedPolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Envelope(error) => write!(f, "release policy envelope: {error}"),
-            Self::Policy(error) => write!(f, "release policy: {error}"),
+            Self::Envelope(error) => write!(f, "envelope: {error}"),
+            Self::Policy(error) => write!(f, "payload: {}", error.describe()),
         }
     }
 }
@@ -85,6 +110,25 @@ pub fn open_release_policy(
     Ok(VerifiedPolicy {
         policy,
         sha256: Sha256::digest(verified.payload()).into(),
+        signers: verified.signers().len(),
+    })
+}
+
+/// Opens an envelope with firmware floors that `threshold` distinct keys of `release_keys` must have signed.
+///
+/// # Errors
+/// As [`open_release_policy`].
+pub fn open_tcb_floors(
+    envelope: &[u8],
+    release_keys: &[PublicKey],
+    threshold: usize,
+) -> Result<VerifiedFloors, SignedPolicyError> {
+    let verified = Envelope::parse(envelope)
+        .and_then(|envelope| envelope.verify(TCB_FLOORS_TYPE, release_keys, threshold))
+        .map_err(SignedPolicyError::Envelope)?;
+    let floors = TcbFloors::from_json(verified.payload()).map_err(SignedPolicyError::Policy)?;
+    Ok(VerifiedFloors {
+        floors,
         signers: verified.signers().len(),
     })
 }

@@ -1,6 +1,6 @@
 //! The release policy: what evidence must say. Every field is required and every bit has a rule.
 
-mod json;
+pub(crate) mod json;
 #[cfg(test)]
 mod tests;
 
@@ -9,11 +9,9 @@ use core::fmt;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use chancery_evidence::FirmwareVersion;
 use chancery_evidence::GuestPolicy;
 use chancery_evidence::PlatformInfo;
 use chancery_evidence::ProductLine;
-use chancery_evidence::TcbComponents;
 
 /// The most releases in force at once.
 pub(crate) const RELEASES_MAX: usize = 64;
@@ -38,20 +36,6 @@ pub struct Release {
     pub version: String,
     /// Its launch digest.
     pub measurement: [u8; 48],
-}
-
-/// What a product line must have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a policy names each member")]
-pub struct ProductRule {
-    /// The line.
-    pub line: ProductLine,
-    /// The floor of all four TCBs, component by component.
-    pub tcb_floor: TcbComponents,
-    /// The floor of the firmware version.
-    pub firmware_floor: FirmwareVersion,
-    /// Bits that both mitigation vectors must have (report version 5); with a bit here older reports fail.
-    pub mitigation_required: u64,
 }
 
 /// A rule for every bit of a field: required, forbidden, or, where it is in neither, either.
@@ -88,6 +72,10 @@ pub enum IdBlockRule {
         author_key_digests: Vec<[u8; 48]>,
         /// The floor of `GUEST_SVN`.
         guest_svn_min: u32,
+        /// What `FAMILY_ID` must be; none for any.
+        family_id: Option<[u8; 16]>,
+        /// What `IMAGE_ID` must be; none for any.
+        image_id: Option<[u8; 16]>,
     },
 }
 
@@ -108,7 +96,9 @@ pub struct ReleasePolicy {
     /// The deployment's chips, as `CHIP_ID` shows them.
     pub chip_ids: Vec<[u8; 64]>,
     /// The product lines allowed.
-    pub products: Vec<ProductRule>,
+    pub products: Vec<ProductLine>,
+    /// The least version of the firmware floors ([`crate::TcbFloors`]) that evidence must be held against.
+    pub floors_version_min: u64,
     /// Bits of the guest policy.
     pub guest_policy: BitRule,
     /// The least firmware ABI that the guest must have asked for.
@@ -151,17 +141,25 @@ pub enum PolicyError {
     /// It is in force at no time.
     Window,
     /// A list is too long.
-    TooMany,
+    TooMany {
+        /// Which, as a JSON pointer.
+        pointer: String,
+    },
     /// A name is empty, too long, or not visible ASCII.
     Name,
     /// A product line is listed twice, or Milan without its `dangerous_` field.
     Products,
     /// A bit has two rules, an unknown bit has one, or a bit that must be ruled is not.
-    Bits,
+    Bits {
+        /// Where, as a JSON pointer.
+        pointer: String,
+    },
     /// An ID block rule without a key.
     IdBlock,
     /// A privilege level or report version that does not exist.
     Level,
+    /// A floor's processors are of another line, in no order, or have two floors.
+    Processors,
 }
 
 impl fmt::Display for PolicyError {
@@ -170,12 +168,15 @@ impl fmt::Display for PolicyError {
             Self::Json(error) => write!(f, "{error}"),
             Self::Value { .. } => f.write_str("a value breaks its rule"),
             Self::Window => f.write_str("it is in force at no time"),
-            Self::TooMany => f.write_str("a list is too long"),
+            Self::TooMany { .. } => f.write_str("a list is too long"),
             Self::Name => f.write_str("a name is empty, too long or not visible ascii"),
             Self::Products => f.write_str("a product line is listed twice or not allowed"),
-            Self::Bits => f.write_str("a bit has no rule or two"),
+            Self::Bits { .. } => f.write_str("a bit has no rule or two"),
             Self::IdBlock => f.write_str("an id block rule names no key"),
             Self::Level => f.write_str("a privilege level or report version does not exist"),
+            Self::Processors => {
+                f.write_str("a floor's processors are of another line, in no order or have two")
+            }
         }
     }
 }
@@ -200,17 +201,17 @@ impl PolicyError {
     /// The error with its place in the document, for whoever wrote the document.
     #[must_use]
     pub fn describe(&self) -> String {
-        match self {
-            Self::Json(error) => error.describe(),
-            Self::Value { pointer } => alloc::format!("{self} at {pointer}"),
-            Self::Window
-            | Self::TooMany
-            | Self::Name
-            | Self::Products
-            | Self::Bits
-            | Self::IdBlock
-            | Self::Level => alloc::format!("{self}"),
-        }
+        let place = match self {
+            Self::Json(error) => return error.describe(),
+            Self::Value { pointer } | Self::TooMany { pointer } | Self::Bits { pointer } => pointer,
+            Self::Window => "/expires_ms",
+            Self::Name => "a name",
+            Self::Products => "/products",
+            Self::IdBlock => "/id_block",
+            Self::Level => "/dangerous_vmpl_max or /report_version_min",
+            Self::Processors => "/floors",
+        };
+        alloc::format!("{self} at {place}")
     }
 }
 
@@ -227,6 +228,7 @@ impl ReleasePolicy {
             host_data: Vec::new(),
             chip_ids: Vec::new(),
             products: Vec::new(),
+            floors_version_min: 1,
             guest_policy: BitRule {
                 required: 0,
                 forbidden: GUEST_POLICY_FORBIDDEN_ALWAYS | GuestPolicy::SMT,
@@ -249,12 +251,6 @@ impl ReleasePolicy {
         }
     }
 
-    /// The rule of a product line.
-    #[must_use]
-    pub fn product(&self, line: ProductLine) -> Option<&ProductRule> {
-        self.products.iter().find(|rule| rule.line == line)
-    }
-
     /// Checks the rules that a policy itself must obey.
     ///
     /// # Errors
@@ -263,14 +259,17 @@ impl ReleasePolicy {
         if self.issued_ms >= self.expires_ms {
             return Err(PolicyError::Window);
         }
-        let lists = [
-            (self.releases.len(), RELEASES_MAX),
-            (self.host_data.len(), DIGESTS_MAX),
-            (self.chip_ids.len(), CHIPS_MAX),
-            (self.dangerous_allow_vlek_of.len(), DIGESTS_MAX),
-        ];
-        if lists.iter().any(|(length, max)| length > max) {
-            return Err(PolicyError::TooMany);
+        for (pointer, length, max) in [
+            ("/releases", self.releases.len(), RELEASES_MAX),
+            ("/host_data", self.host_data.len(), DIGESTS_MAX),
+            ("/chip_ids", self.chip_ids.len(), CHIPS_MAX),
+            (
+                "/dangerous_allow_vlek_of",
+                self.dangerous_allow_vlek_of.len(),
+                DIGESTS_MAX,
+            ),
+        ] {
+            check_length(pointer, length, max)?;
         }
         let mut names = self
             .releases
@@ -289,12 +288,12 @@ impl ReleasePolicy {
 
     fn check_products(&self) -> Result<(), PolicyError> {
         let mut seen: Vec<ProductLine> = Vec::new();
-        for rule in &self.products {
-            let milan_closed = rule.line == ProductLine::Milan && !self.dangerous_allow_milan;
-            if seen.contains(&rule.line) || milan_closed {
+        for line in &self.products {
+            let milan_closed = *line == ProductLine::Milan && !self.dangerous_allow_milan;
+            if seen.contains(line) || milan_closed {
                 return Err(PolicyError::Products);
             }
-            seen.push(rule.line);
+            seen.push(*line);
         }
         Ok(())
     }
@@ -319,11 +318,14 @@ impl ReleasePolicy {
         let platform = required & forbidden == 0
             && (required | forbidden) & !PlatformInfo::RULED == 0
             && aliases;
-        if guest && platform {
-            Ok(())
-        } else {
-            Err(PolicyError::Bits)
-        }
+        let pointer = match (guest, platform) {
+            (true, true) => return Ok(()),
+            (false, _) => "/guest_policy",
+            (true, false) => "/platform_info",
+        };
+        Err(PolicyError::Bits {
+            pointer: String::from(pointer),
+        })
     }
 
     fn check_id_block(&self) -> Result<(), PolicyError> {
@@ -339,16 +341,25 @@ impl ReleasePolicy {
                 let zero = both.clone().any(|digest| *digest == [0; 48]);
                 match both.count() {
                     0 => Err(PolicyError::IdBlock),
-                    count if count > DIGESTS_MAX => Err(PolicyError::TooMany),
                     _ if zero => Err(PolicyError::IdBlock),
-                    _ => Ok(()),
+                    count => check_length("/id_block", count, DIGESTS_MAX),
                 }
             }
         }
     }
 }
 
-fn is_name(name: &str) -> bool {
+pub(crate) fn check_length(pointer: &str, length: usize, max: usize) -> Result<(), PolicyError> {
+    if length <= max {
+        Ok(())
+    } else {
+        Err(PolicyError::TooMany {
+            pointer: String::from(pointer),
+        })
+    }
+}
+
+pub(crate) fn is_name(name: &str) -> bool {
     let size = name.len();
     (1..=NAME_SIZE_MAX).contains(&size) && name.bytes().all(|byte| byte.is_ascii_graphic())
 }

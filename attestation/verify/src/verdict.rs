@@ -38,9 +38,14 @@ use crate::policy::Release;
 /// ```
 /// use chancery_evidence::{ProductLine, ReportFields, VekIdentity};
 /// use chancery_verify::{Amd, CheckRow, Release, Verdict};
-/// use chancery_verify::{Evidence, Refusal, ReleasePolicy, appraise};
-/// fn check(evidence: &Evidence, policy: &ReleasePolicy, now_ms: u64) -> Result<Verdict<Amd>, Refusal> {
-///     appraise(&Amd, evidence, policy, &[0; 64], now_ms)
+/// use chancery_verify::{Evidence, Refusal, ReleasePolicy, TcbFloors, appraise};
+/// fn check(
+///     evidence: &Evidence,
+///     policy: &ReleasePolicy,
+///     floors: &TcbFloors,
+///     now_ms: u64,
+/// ) -> Result<Verdict<Amd>, Refusal> {
+///     appraise(&Amd, evidence, policy, floors, &[0; 64], now_ms)
 /// }
 /// ```
 #[derive(Clone, Debug)]
@@ -166,3 +171,45 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
+
+/// What became of evidence from a file. It names the checks, and is no proof to anything that goes on from there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examination {
+    mode: Mode,
+    refused_in: Option<Stage>,
+    rows: Vec<CheckRow>,
+}
+
+impl Examination {
+    pub(crate) const fn new(mode: Mode, refused_in: Option<Stage>, rows: Vec<CheckRow>) -> Self {
+        Self {
+            mode,
+            refused_in,
+            rows,
+        }
+    }
+
+    /// The anchor's mode.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// True when no check that was made failed.
+    #[must_use]
+    pub const fn is_accepted(&self) -> bool {
+        self.refused_in.is_none()
+    }
+
+    /// The stage that refused it, if one did.
+    #[must_use]
+    pub const fn refused_in(&self) -> Option<Stage> {
+        self.refused_in
+    }
+
+    /// The checks that were made, in order, and those that were left out.
+    #[must_use]
+    pub fn rows(&self) -> &[CheckRow] {
+        &self.rows
+    }
+}

@@ -4,13 +4,13 @@ use alloc::format;
 
 use chancery_verify::Anchor;
 use chancery_verify::Verdict;
-use chancery_verify::VerifiedPolicy;
 use chancery_verify::appraise;
 use ed25519_dalek::Signature;
 use ed25519_dalek::VerifyingKey;
 use subtle::ConstantTimeEq;
 
 use super::Walk;
+use super::policy::Rules;
 use super::recorder::Recorder;
 use super::recorder::Stop;
 use crate::binding::epoch_signature_message;
@@ -25,11 +25,11 @@ use crate::statement::Role;
 pub(crate) fn check<A: Anchor>(
     walk: &Walk<'_>,
     anchor: &A,
-    policy: &VerifiedPolicy,
+    rules: &Rules,
     verdict: &Verdict<A>,
     recorder: &mut Recorder,
 ) -> Result<(), Stop> {
-    check_proof(walk, anchor, policy, verdict, recorder)?;
+    check_proof(walk, anchor, rules, verdict, recorder)?;
     let (session, observed) = (&walk.session, walk.observed);
     let digests = [
         (
@@ -90,7 +90,7 @@ fn shown(
 fn check_proof<A: Anchor>(
     walk: &Walk<'_>,
     anchor: &A,
-    policy: &VerifiedPolicy,
+    rules: &Rules,
     verdict: &Verdict<A>,
     recorder: &mut Recorder,
 ) -> Result<(), Stop> {
@@ -108,7 +108,14 @@ fn check_proof<A: Anchor>(
         SessionProof::Hardware(evidence) => {
             let report_data = report_data_session::<A>(&walk.session);
             let report_data = recorder.decoded(SessionCheck::SessionStatement, report_data)?;
-            let result = appraise(anchor, evidence, policy.policy(), &report_data, walk.now_ms);
+            let result = appraise(
+                anchor,
+                evidence,
+                rules.policy.policy(),
+                rules.floors.floors(),
+                &report_data,
+                walk.now_ms,
+            );
             let rows = match &result {
                 Ok(own) => own.rows(),
                 Err(refusal) => refusal.rows(),

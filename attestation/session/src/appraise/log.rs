@@ -164,6 +164,7 @@ fn check_remembered(
         size,
         root: root.0,
         policy_version: 0,
+        floors_version: 0,
     };
     let got = show(Head { size, root: root.0 });
     let Some(known) = walk.remembered else {

@@ -6,9 +6,11 @@ use alloc::string::ToString;
 use chancery_verify::Anchor;
 use chancery_verify::Evidence;
 use chancery_verify::Verdict;
+use chancery_verify::VerifiedFloors;
 use chancery_verify::VerifiedPolicy;
 use chancery_verify::appraise;
 use chancery_verify::open_release_policy;
+use chancery_verify::open_tcb_floors;
 
 use super::Walk;
 use super::recorder::Recorder;
@@ -17,12 +19,18 @@ use crate::binding::report_data_node;
 use crate::rows::SessionCheck;
 use crate::rows::SessionRow;
 
-/// Step 4: the pinned deployment and log, the signed policy, and the complete appraisal of the node's evidence.
+/// What the release keys signed: the rules of every appraisal of this session.
+pub(crate) struct Rules {
+    pub(crate) policy: VerifiedPolicy,
+    pub(crate) floors: VerifiedFloors,
+}
+
+/// Step 4: the pinned deployment and log, the signed rules, and the complete appraisal of the node's evidence.
 pub(crate) fn check_node<A: Anchor>(
     walk: &Walk<'_>,
     anchor: &A,
     recorder: &mut Recorder,
-) -> Result<(VerifiedPolicy, Verdict<A>), Stop> {
+) -> Result<(Rules, Verdict<A>), Stop> {
     let (deployment, node) = (walk.deployment, &walk.node);
     let expected = hex::encode(deployment.deployment_id());
     let got = hex::encode(node.deployment_id);
@@ -36,26 +44,13 @@ pub(crate) fn check_node<A: Anchor>(
         node.log_origin == deployment.log_origin() && node.log_key_id == deployment.log_key_id();
     recorder.require(SessionCheck::NodeLog, expected, got, same)?;
 
-    let threshold = deployment.release_threshold();
-    let opened = open_release_policy(
-        &walk.response.release_policy,
-        deployment.release_keys(),
-        threshold,
-    );
-    let policy = recorder.decoded(SessionCheck::PolicySigned, opened)?;
-    let expected = format!(
-        "{threshold} of {} release keys",
-        deployment.release_keys().len()
-    );
-    let got = format!("{} signatures", policy.signers());
-    recorder.require(SessionCheck::PolicySigned, expected, got, true)?;
-
+    let rules = open_rules(walk, recorder)?;
     let report_data = recorder.decoded(SessionCheck::NodeStatement, report_data_node::<A>(node))?;
     let verdict = appraised(
         walk,
         anchor,
         (&walk.response.node_evidence, &report_data),
-        &policy,
+        &rules,
         recorder,
     )?;
 
@@ -76,7 +71,26 @@ pub(crate) fn check_node<A: Anchor>(
         got,
         same,
     )?;
-    Ok((policy, verdict))
+    Ok((rules, verdict))
+}
+
+/// Opens the release policy and the firmware floors.
+fn open_rules(walk: &Walk<'_>, recorder: &mut Recorder) -> Result<Rules, Stop> {
+    let (response, deployment) = (walk.response, walk.deployment);
+    let (keys, threshold) = (deployment.release_keys(), deployment.release_threshold());
+    let expected = format!("{threshold} of {} release keys", keys.len());
+    let signatures = |count: usize| format!("{count} signatures");
+
+    let opened = open_release_policy(&response.release_policy, keys, threshold);
+    let policy = recorder.decoded(SessionCheck::PolicySigned, opened)?;
+    let got = signatures(policy.signers());
+    recorder.require(SessionCheck::PolicySigned, expected.as_str(), got, true)?;
+
+    let opened = open_tcb_floors(&response.tcb_floors, keys, threshold);
+    let floors = recorder.decoded(SessionCheck::FloorsSigned, opened)?;
+    let got = signatures(floors.signers());
+    recorder.require(SessionCheck::FloorsSigned, expected, got, true)?;
+    Ok(Rules { policy, floors })
 }
 
 /// Appraises evidence of the node and writes its rows.
@@ -84,10 +98,17 @@ fn appraised<A: Anchor>(
     walk: &Walk<'_>,
     anchor: &A,
     (evidence, report_data): (&Evidence, &[u8; 64]),
-    policy: &VerifiedPolicy,
+    rules: &Rules,
     recorder: &mut Recorder,
 ) -> Result<Verdict<A>, Stop> {
-    let result = appraise(anchor, evidence, policy.policy(), report_data, walk.now_ms);
+    let result = appraise(
+        anchor,
+        evidence,
+        rules.policy.policy(),
+        rules.floors.floors(),
+        report_data,
+        walk.now_ms,
+    );
     let rows = match &result {
         Ok(verdict) => verdict.rows(),
         Err(refusal) => refusal.rows(),
@@ -101,28 +122,18 @@ fn appraised<A: Anchor>(
 /// Step 7: versions only grow, and the attested policy is this one.
 pub(crate) fn check_versions(
     walk: &Walk<'_>,
-    policy: &VerifiedPolicy,
+    rules: &Rules,
     recorder: &mut Recorder,
 ) -> Result<(), Stop> {
+    let policy = &rules.policy;
     let version = policy.policy().version;
-    match walk.remembered {
-        None => recorder.skip(
-            SessionCheck::PolicyVersion,
-            "none remembered",
-            version.to_string(),
-        ),
-        Some(known) => {
-            let known = known.head.policy_version;
-            let expected = format!("at least {known}");
-            let forward = version >= known;
-            recorder.require(
-                SessionCheck::PolicyVersion,
-                expected,
-                version.to_string(),
-                forward,
-            )?;
-        }
-    }
+    let known = walk.remembered.map(|known| known.head);
+    let remembered = known.map(|head| head.policy_version);
+    require_forward(SessionCheck::PolicyVersion, version, remembered, recorder)?;
+    let remembered = known.map(|head| head.floors_version);
+    let floors = rules.floors.floors().version;
+    require_forward(SessionCheck::FloorsForward, floors, remembered, recorder)?;
+
     let show = |version: u64, digest: &[u8; 32]| format!("{version}, {}", hex::encode(digest));
     let expected = show(version, policy.sha256());
     let got = show(walk.node.policy_version, &walk.node.policy_sha256);
@@ -131,4 +142,23 @@ pub(crate) fn check_versions(
     let expected = "the policy's own entry in the log";
     recorder.skip(SessionCheck::PolicyLogged, expected, "no proof is served");
     Ok(())
+}
+
+fn require_forward(
+    check: SessionCheck,
+    version: u64,
+    remembered: Option<u64>,
+    recorder: &mut Recorder,
+) -> Result<(), Stop> {
+    let got = version.to_string();
+    match remembered {
+        None => {
+            recorder.skip(check, "none remembered", got);
+            Ok(())
+        }
+        Some(known) => {
+            let expected = format!("at least {known}");
+            recorder.require(check, expected, got, version >= known)
+        }
+    }
 }

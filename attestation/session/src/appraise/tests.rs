@@ -40,6 +40,7 @@ fn accepts_an_honest_session_in_both_modes() {
             size: served.size(),
             root: served.root().0,
             policy_version: 1,
+            floors_version: 1,
         };
         assert_eq!(head, expected);
     }
@@ -62,8 +63,12 @@ fn rows_stand_in_step_order_and_say_what_was_not_checked() {
         skipped,
         [
             "id_block",
+            "guest_svn",
+            "family_id",
+            "image_id",
             "checkpoint_extends",
             "policy_version",
+            "floors_forward",
             "policy_logged"
         ]
     );
@@ -189,16 +194,25 @@ fn what_is_remembered_only_moves_forward() {
         ["checkpoint_extends"]
     );
 
-    // An older policy.
-    let newer = RememberedHead {
+    // An older policy, and older floors.
+    let newer_policy = RememberedHead {
         policy_version: 2,
         ..first
     };
-    world.remembered = Some(Remembered {
-        head: newer,
-        consistency: None,
-    });
-    assert_eq!(failed(&world.appraise().unwrap_err()), ["policy_version"]);
+    let newer_floors = RememberedHead {
+        floors_version: 2,
+        ..first
+    };
+    for (head, check) in [
+        (newer_policy, "policy_version"),
+        (newer_floors, "floors_forward"),
+    ] {
+        world.remembered = Some(Remembered {
+            head,
+            consistency: None,
+        });
+        assert_eq!(failed(&world.appraise().unwrap_err()), [check]);
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) fn run(
     check_data(fields, inputs, rows);
     check_vmpl(fields, inputs, rows);
     platform::check(fields, inputs.policy, rows);
-    firmware::check(fields, leaf.line, inputs.policy, rows);
+    firmware::check(fields, leaf.line, inputs, rows);
     check_id_block(fields, &inputs.policy.id_block, rows);
     check_migration_agent(fields, rows);
     end_of_policy(rows)?;
@@ -129,10 +129,14 @@ fn check_measurement(
 }
 
 fn check_data(fields: &ReportFields, inputs: &Inputs<'_>, rows: &mut Rows) {
-    let expected = inputs.expected_report_data;
-    let equal = fields.report_data == *expected;
     let got = hex::encode(fields.report_data);
-    rows.note(CheckId::ReportData, hex::encode(expected), got, equal);
+    match inputs.expected_report_data {
+        Some(expected) => {
+            let equal = fields.report_data == *expected;
+            rows.note(CheckId::ReportData, hex::encode(expected), got, equal);
+        }
+        None => rows.skip(CheckId::ReportData, "none given to compare with", got),
+    }
     let listed = inputs.policy.host_data.contains(&fields.host_data);
     let got = hex::encode(fields.host_data);
     rows.note(CheckId::HostData, "a listed configuration", got, listed);
@@ -149,29 +153,48 @@ fn check_vmpl(fields: &ReportFields, inputs: &Inputs<'_>, rows: &mut Rows) {
     );
 }
 
+/// Without a pinned key an ID block says nothing: anyone can sign one.
 fn check_id_block(fields: &ReportFields, rule: &IdBlockRule, rows: &mut Rows) {
+    let svn = format!("{}", fields.guest_svn);
+    let ids = [
+        (CheckId::FamilyId, fields.family_id),
+        (CheckId::ImageId, fields.image_id),
+    ];
     match rule {
         IdBlockRule::Unpinned => {
-            let got = format!("guest svn {}", fields.guest_svn);
-            rows.skip(CheckId::IdBlock, "any: the policy pins no key", got);
+            const UNPINNED: &str = "any: the policy pins no key";
+            let got = format!("id key {}", hex::encode(fields.id_key_digest));
+            rows.skip(CheckId::IdBlock, UNPINNED, got);
+            rows.skip(CheckId::GuestSvn, UNPINNED, svn);
+            for (check, got) in ids {
+                rows.skip(check, UNPINNED, hex::encode(got));
+            }
         }
         IdBlockRule::Pinned {
             id_key_digests,
             author_key_digests,
             guest_svn_min,
+            family_id,
+            image_id,
         } => {
             let author_enabled = fields.signer_info.has(SignerInfo::AUTHOR_KEY_EN);
             let author = author_enabled && author_key_digests.contains(&fields.author_key_digest);
             let pinned = author || id_key_digests.contains(&fields.id_key_digest);
-            let fits = pinned && fields.guest_svn >= *guest_svn_min;
-            let expected = format!("a pinned key, guest svn at least {guest_svn_min}");
             let got = format!(
-                "id key {}, author key {}, guest svn {}",
+                "id key {}, author key {}",
                 hex::encode(fields.id_key_digest),
                 hex::encode(fields.author_key_digest),
-                fields.guest_svn
             );
-            rows.note(CheckId::IdBlock, expected, got, fits);
+            rows.note(CheckId::IdBlock, "a pinned key", got, pinned);
+            let expected = format!("at least {guest_svn_min}");
+            let fits = fields.guest_svn >= *guest_svn_min;
+            rows.note(CheckId::GuestSvn, expected, svn, fits);
+            for ((check, got), pinned) in ids.into_iter().zip([family_id, image_id]) {
+                match pinned {
+                    Some(id) => rows.note(check, hex::encode(id), hex::encode(got), got == *id),
+                    None => rows.skip(check, "any: the policy says so", hex::encode(got)),
+                }
+            }
         }
     }
 }

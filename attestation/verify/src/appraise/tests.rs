@@ -14,6 +14,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use chancery_evidence::Certificate;
+use chancery_evidence::CpuId;
 use chancery_evidence::FirmwareVersion;
 use chancery_evidence::GuestPolicy;
 use chancery_evidence::ProductLine;
@@ -25,8 +26,10 @@ use chancery_evidence::VekIdentity;
 use super::*;
 use crate::anchor::Amd;
 use crate::check::Outcome;
+use crate::floors::Floor;
+use crate::floors::FloorRule;
+use crate::floors::Processors;
 use crate::policy::BitRule;
-use crate::policy::ProductRule;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors");
 
@@ -51,29 +54,7 @@ fn fixture(fields: &ReportFields, line: ProductLine, identity: &VekIdentity) -> 
             policy.dangerous_allow_any_chip = true;
         }
     }
-    policy.products = [ProductRule {
-        line,
-        tcb_floor: fields
-            .reported_tcb
-            .components(line)
-            .unwrap_or(TcbComponents {
-                fmc: 0,
-                bootloader: 0,
-                tee: 0,
-                snp: 0,
-                microcode: 0,
-            }),
-        firmware_floor: FirmwareVersion {
-            major: 1,
-            minor: 0,
-            build: 0,
-        },
-        mitigation_required: fields
-            .version
-            .mitigation()
-            .map_or(0, |vectors| vectors.current),
-    }]
-    .into();
+    policy.products = [line].into();
     policy.guest_policy.forbidden &= !GuestPolicy::SMT;
     policy.platform_info = BitRule {
         required: 0,
@@ -92,6 +73,46 @@ fn fixture(fields: &ReportFields, line: ProductLine, identity: &VekIdentity) -> 
     policy
 }
 
+/// Floors at the level of exactly this report, for its processor; without one, for the line.
+fn fixture_floors(fields: &ReportFields, line: ProductLine) -> TcbFloors {
+    let zero = TcbComponents {
+        fmc: 0,
+        bootloader: 0,
+        tee: 0,
+        snp: 0,
+        microcode: 0,
+    };
+    let floor = Floor {
+        tcb: fields.reported_tcb.components(line).unwrap_or(zero),
+        firmware: FirmwareVersion {
+            major: 1,
+            minor: 0,
+            build: 0,
+        },
+        mitigation_required: fields
+            .version
+            .mitigation()
+            .map_or(0, |vectors| vectors.current),
+    };
+    let cpu = fields.version.cpuid().unwrap_or(CpuId {
+        family: 0x19,
+        model: 0x01,
+        stepping: 1,
+    });
+    TcbFloors {
+        version: 1,
+        issued_ms: 0,
+        rules: [FloorRule {
+            name: String::from("fixture"),
+            line: cpu.line().unwrap(),
+            processors: Processors::only(cpu),
+            floor,
+            sources: Vec::new(),
+        }]
+        .into(),
+    }
+}
+
 fn failed_names(refusal: &Refusal) -> Vec<&'static str> {
     refusal.failed().map(|row| row.check.name()).collect()
 }
@@ -100,6 +121,7 @@ fn failed_names(refusal: &Refusal) -> Vec<&'static str> {
 struct Genuine {
     evidence: Evidence,
     policy: ReleasePolicy,
+    floors: TcbFloors,
     report_data: [u8; 64],
     now_ms: u64,
 }
@@ -128,6 +150,7 @@ impl Genuine {
         let now_ms = leaf.not_before_ms() + 1000;
         Self {
             report_data: report.fields().report_data,
+            floors: fixture_floors(report.fields(), line),
             evidence,
             policy,
             now_ms,
@@ -139,6 +162,7 @@ impl Genuine {
             &Amd,
             &self.evidence,
             &self.policy,
+            &self.floors,
             &self.report_data,
             self.now_ms,
         )

@@ -4,11 +4,9 @@ use alloc::string::String;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use chancery_evidence::FirmwareVersion;
 use chancery_evidence::GuestPolicy;
 use chancery_evidence::PlatformInfo;
 use chancery_evidence::ProductLine;
-use chancery_evidence::TcbComponents;
 use chancery_json::Element;
 use chancery_json::Fields;
 use chancery_json::Limits;
@@ -19,9 +17,11 @@ use super::AbiVersion;
 use super::BitRule;
 use super::IdBlockRule;
 use super::PolicyError;
-use super::ProductRule;
 use super::Release;
 use super::ReleasePolicy;
+
+/// The word for an id that may be any.
+const ANY: &str = "any";
 
 /// Bit names of the guest policy.
 const GUEST_POLICY_BITS: &[(&str, u64)] = &[
@@ -68,7 +68,8 @@ impl ReleasePolicy {
             releases: list(&mut fields, "releases", read_release)?,
             host_data: list(&mut fields, "host_data", read_hex)?,
             chip_ids: list(&mut fields, "chip_ids", read_hex)?,
-            products: list(&mut fields, "products", read_product)?,
+            products: list(&mut fields, "products", read_line)?,
+            floors_version_min: fields.take_u64("floors_version_min")?,
             guest_policy: read_bit_rule(&mut fields, "guest_policy", GUEST_POLICY_BITS)?,
             guest_abi_min: read_abi(fields.take_object("guest_abi_min")?)?,
             platform_info: read_bit_rule(&mut fields, "platform_info", PLATFORM_INFO_BITS)?,
@@ -107,6 +108,8 @@ impl ReleasePolicy {
                 .with("measurement", hex::encode(release.measurement))
                 .into()
         });
+        let lines = self.products.iter().map(|line| Value::from(line.word()));
+        let lines: Vec<Value> = lines.collect();
         let allowed = bit_names(self.dangerous_guest_policy_allowed, GUEST_POLICY_BITS);
         let provisional = self.dangerous_allow_provisional_firmware;
         let object = Object::new()
@@ -116,13 +119,8 @@ impl ReleasePolicy {
             .with("releases", releases.collect::<Vec<Value>>())
             .with("host_data", hex_list(&self.host_data))
             .with("chip_ids", hex_list(&self.chip_ids))
-            .with(
-                "products",
-                self.products
-                    .iter()
-                    .map(write_product)
-                    .collect::<Vec<Value>>(),
-            )
+            .with("products", lines)
+            .with("floors_version_min", self.floors_version_min)
             .with(
                 "guest_policy",
                 write_bit_rule(self.guest_policy, GUEST_POLICY_BITS),
@@ -160,13 +158,13 @@ impl ReleasePolicy {
     }
 }
 
-fn value_error(pointer: &str) -> PolicyError {
+pub(crate) fn value_error(pointer: &str) -> PolicyError {
     PolicyError::Value {
         pointer: pointer.to_string(),
     }
 }
 
-fn list<T>(
+pub(crate) fn list<T>(
     fields: &mut Fields,
     name: &str,
     read: fn(Element) -> Result<T, PolicyError>,
@@ -175,16 +173,16 @@ fn list<T>(
 }
 
 /// Lower-case hexadecimal of exactly `N` bytes.
-fn read_hex<const N: usize>(element: Element) -> Result<[u8; N], PolicyError> {
+pub(crate) fn read_hex<const N: usize>(element: Element) -> Result<[u8; N], PolicyError> {
     let error = value_error(element.pointer());
-    let text = element.into_str()?;
+    decode_hex(&element.into_str()?).ok_or(error)
+}
+
+fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    let decoded = hex::decode_to_slice(&text, &mut bytes).is_ok();
-    if decoded && text.bytes().all(|byte| !byte.is_ascii_uppercase()) {
-        Ok(bytes)
-    } else {
-        Err(error)
-    }
+    let lower_case = text.bytes().all(|byte| !byte.is_ascii_uppercase());
+    let decoded = hex::decode_to_slice(text, &mut bytes).is_ok();
+    (lower_case && decoded).then_some(bytes)
 }
 
 fn read_u32(element: Element) -> Result<u32, PolicyError> {
@@ -192,7 +190,7 @@ fn read_u32(element: Element) -> Result<u32, PolicyError> {
     u32::try_from(element.into_u64()?).map_err(|_range| error)
 }
 
-fn read_u8(element: Element) -> Result<u8, PolicyError> {
+pub(crate) fn read_u8(element: Element) -> Result<u8, PolicyError> {
     let error = value_error(element.pointer());
     u8::try_from(element.into_u64()?).map_err(|_range| error)
 }
@@ -208,35 +206,9 @@ fn read_release(element: Element) -> Result<Release, PolicyError> {
     Ok(release)
 }
 
-fn read_product(element: Element) -> Result<ProductRule, PolicyError> {
-    let mut fields = element.into_fields()?;
-    let line = fields.take("line")?;
-    let line_error = value_error(line.pointer());
-    let line = ProductLine::from_word(&line.into_str()?).ok_or(line_error)?;
-    let mut tcb = fields.take_object("tcb_floor")?;
-    let tcb_floor = TcbComponents {
-        fmc: read_u8(tcb.take("fmc")?)?,
-        bootloader: read_u8(tcb.take("bootloader")?)?,
-        tee: read_u8(tcb.take("tee")?)?,
-        snp: read_u8(tcb.take("snp")?)?,
-        microcode: read_u8(tcb.take("microcode")?)?,
-    };
-    tcb.finish()?;
-    let mut firmware = fields.take_object("firmware_floor")?;
-    let firmware_floor = FirmwareVersion {
-        major: read_u8(firmware.take("major")?)?,
-        minor: read_u8(firmware.take("minor")?)?,
-        build: read_u8(firmware.take("build")?)?,
-    };
-    firmware.finish()?;
-    let mitigation_required = u64::from_be_bytes(read_hex(fields.take("mitigation_required")?)?);
-    fields.finish()?;
-    Ok(ProductRule {
-        line,
-        tcb_floor,
-        firmware_floor,
-        mitigation_required,
-    })
+pub(crate) fn read_line(element: Element) -> Result<ProductLine, PolicyError> {
+    let error = value_error(element.pointer());
+    ProductLine::from_word(&element.into_str()?).ok_or(error)
 }
 
 fn read_abi(mut fields: Fields) -> Result<AbiVersion, PolicyError> {
@@ -254,6 +226,7 @@ fn read_bit_rule(
     name: &str,
     names: &[(&str, u64)],
 ) -> Result<BitRule, PolicyError> {
+    let pointer = alloc::format!("/{name}");
     let mut object = fields.take_object(name)?;
     let required = read_bits(object.take("required")?, names)?;
     let forbidden = read_bits(object.take("forbidden")?, names)?;
@@ -267,7 +240,9 @@ fn read_bit_rule(
             forbidden,
         })
     } else {
-        Err(PolicyError::Bits)
+        Err(PolicyError::Bits {
+            pointer: pointer.clone(),
+        })
     }
 }
 
@@ -298,11 +273,28 @@ fn read_id_block(element: Element) -> Result<IdBlockRule, PolicyError> {
             id_key_digests: list(&mut fields, "id_key_digests", read_hex)?,
             author_key_digests: list(&mut fields, "author_key_digests", read_hex)?,
             guest_svn_min: read_u32(fields.take("guest_svn_min")?)?,
+            family_id: read_id(fields.take("family_id")?)?,
+            image_id: read_id(fields.take("image_id")?)?,
         },
         _ => return Err(error),
     };
     fields.finish()?;
     Ok(rule)
+}
+
+/// `any`, or 16 bytes in hexadecimal.
+fn read_id(element: Element) -> Result<Option<[u8; 16]>, PolicyError> {
+    let error = value_error(element.pointer());
+    let text = element.into_str()?;
+    if text == ANY {
+        Ok(None)
+    } else {
+        decode_hex(&text).map(Some).ok_or(error)
+    }
+}
+
+fn write_id(id: Option<[u8; 16]>) -> String {
+    id.map_or_else(|| String::from(ANY), hex::encode)
 }
 
 fn hex_list<const N: usize>(list: &[[u8; N]]) -> Vec<Value> {
@@ -328,44 +320,6 @@ fn write_bit_rule(rule: BitRule, names: &[(&str, u64)]) -> Object {
         .with("either", bit_names(either, names))
 }
 
-fn write_product(rule: &ProductRule) -> Value {
-    let TcbComponents {
-        fmc,
-        bootloader,
-        tee,
-        snp,
-        microcode,
-    } = rule.tcb_floor;
-    let FirmwareVersion {
-        major,
-        minor,
-        build,
-    } = rule.firmware_floor;
-    Object::new()
-        .with("line", rule.line.word())
-        .with(
-            "tcb_floor",
-            Object::new()
-                .with("fmc", u64::from(fmc))
-                .with("bootloader", u64::from(bootloader))
-                .with("tee", u64::from(tee))
-                .with("snp", u64::from(snp))
-                .with("microcode", u64::from(microcode)),
-        )
-        .with(
-            "firmware_floor",
-            Object::new()
-                .with("major", u64::from(major))
-                .with("minor", u64::from(minor))
-                .with("build", u64::from(build)),
-        )
-        .with(
-            "mitigation_required",
-            hex::encode(rule.mitigation_required.to_be_bytes()),
-        )
-        .into()
-}
-
 fn write_id_block(rule: &IdBlockRule) -> Object {
     match rule {
         IdBlockRule::Unpinned => Object::new().with("rule", "unpinned"),
@@ -373,10 +327,14 @@ fn write_id_block(rule: &IdBlockRule) -> Object {
             id_key_digests,
             author_key_digests,
             guest_svn_min,
+            family_id,
+            image_id,
         } => Object::new()
             .with("rule", "pinned")
             .with("id_key_digests", hex_list(id_key_digests))
             .with("author_key_digests", hex_list(author_key_digests))
-            .with("guest_svn_min", u64::from(*guest_svn_min)),
+            .with("guest_svn_min", u64::from(*guest_svn_min))
+            .with("family_id", write_id(*family_id))
+            .with("image_id", write_id(*image_id)),
     }
 }

@@ -16,7 +16,7 @@ use chancery_json::{Fields, Limits, Object};
 use chancery_session::RememberedHead;
 
 /// The version of the file that is written. Version 1, which is still read, had no tenants.
-const FILE_VERSION: u64 = 2;
+const FILE_VERSION: u64 = 3;
 
 /// Largest file in bytes; [`TENANTS_MAX`] tenants take less.
 const FILE_SIZE_MAX: u64 = 1024 * 1024;
@@ -103,9 +103,14 @@ impl fmt::Display for HeadsError {
                 offered,
             } => write!(
                 f,
-                "the log went backwards or was rewritten: remembered size {} under policy {}, \
-                 offered size {} under policy {}",
-                remembered.size, remembered.policy_version, offered.size, offered.policy_version
+                "the log went backwards or was rewritten: remembered size {} under policy {} and \
+                 floors {}, offered size {} under policy {} and floors {}",
+                remembered.size,
+                remembered.policy_version,
+                remembered.floors_version,
+                offered.size,
+                offered.policy_version,
+                offered.floors_version
             ),
             Self::TenantNotForward {
                 remembered,
@@ -252,7 +257,8 @@ impl LockedHeads {
         if let Some(remembered) = self.remembered {
             let forward = offered.size >= remembered.size
                 && (offered.size > remembered.size || offered.root == remembered.root)
-                && offered.policy_version >= remembered.policy_version;
+                && offered.policy_version >= remembered.policy_version
+                && offered.floors_version >= remembered.floors_version;
             if !forward {
                 return Err(HeadsError::NotForward {
                     remembered,
@@ -321,12 +327,13 @@ fn to_json(deployment_id: &[u8; 32], head: &RememberedHead, tenants: &Tenants) -
             .with("chain", hex::encode(seen.chain));
         all.with(&hex::encode(tenant), seen)
     });
-    let mut json = Object::with_capacity(6)
+    let mut json = Object::with_capacity(7)
         .with("version", FILE_VERSION)
         .with("deployment_id", hex::encode(deployment_id))
         .with("size", head.size)
         .with("root", hex::encode(head.root))
         .with("policy_version", head.policy_version)
+        .with("floors_version", head.floors_version)
         .with("tenants", tenants)
         .to_bytes();
     json.push(b'\n');
@@ -341,10 +348,15 @@ fn parse(text: &[u8]) -> Option<([u8; 32], Memory)> {
         size: fields.take_u64("size").ok()?,
         root: digits(&fields.take_str("root").ok()?)?,
         policy_version: fields.take_u64("policy_version").ok()?,
+        floors_version: match version {
+            // Written before there were floors to remember.
+            1 | 2 => 0,
+            _ => fields.take_u64("floors_version").ok()?,
+        },
     };
     let tenants = match version {
         1 => Tenants::new(),
-        FILE_VERSION => parse_tenants(fields.take_object("tenants").ok()?)?,
+        2 | FILE_VERSION => parse_tenants(fields.take_object("tenants").ok()?)?,
         _ => return None,
     };
     fields.finish().ok()?;
@@ -421,6 +433,7 @@ mod tests {
             size,
             root: [root; 32],
             policy_version,
+            floors_version: 5,
         }
     }
 
@@ -449,6 +462,10 @@ mod tests {
             heads(7, 3, 2),
             heads(7, 2, 1),
             heads(8, 2, 1),
+            RememberedHead {
+                floors_version: 4,
+                ..heads(8, 2, 2)
+            },
         ] {
             let refused = folder.store().lock().unwrap().advance(backwards);
             assert!(
@@ -541,17 +558,26 @@ mod tests {
     }
 
     #[test]
-    fn reads_a_file_from_before_tenants_were_remembered() {
+    fn reads_files_from_before_tenants_and_floors_were_remembered() {
         let folder = Folder::new();
         let store = folder.store();
         store.lock().unwrap().advance(heads(1, 1, 1)).unwrap();
         let text = fs::read_to_string(&store.path).unwrap();
-        let older = text
+        let second = text
+            .replace("\"version\":3", "\"version\":2")
+            .replace(",\"floors_version\":5", "");
+        let first = second
             .replace("\"version\":2", "\"version\":1")
             .replace(",\"tenants\":{}", "");
-        assert_ne!(text, older);
-        fs::write(&store.path, older).unwrap();
-        assert_eq!(store.lock().unwrap().remembered(), Some(&heads(1, 1, 1)));
+        assert!(text.len() > second.len() && second.len() > first.len());
+        for older in [first, second] {
+            fs::write(&store.path, older).unwrap();
+            let read = RememberedHead {
+                floors_version: 0,
+                ..heads(1, 1, 1)
+            };
+            assert_eq!(store.lock().unwrap().remembered(), Some(&read));
+        }
     }
 
     #[test]
@@ -572,10 +598,12 @@ mod tests {
         for bad in [
             String::new(),
             "{}".to_owned(),
-            good.replace("\"version\":2,", ""),
-            good.replace("\"version\":2,", "\"version\":3,"),
-            good.replace("\"version\":2,", "\"version\":1,"),
-            good.replace("\"version\":2,", "\"version\":2,\"other\":1,"),
+            good.replace("\"version\":3,", ""),
+            good.replace("\"version\":3,", "\"version\":4,"),
+            good.replace("\"version\":3,", "\"version\":2,"),
+            good.replace("\"version\":3,", "\"version\":1,"),
+            good.replace("\"version\":3,", "\"version\":3,\"other\":1,"),
+            good.replace(",\"floors_version\":5", ""),
             good.replace("\"tenants\":{}", "\"tenants\":{\"00\":{}}"),
             good.replace("\"tenants\":{}", "\"tenants\":[]"),
             good.replace(",\"tenants\":{}", ""),

@@ -94,11 +94,13 @@ pub enum RefusalCode {
     EntropyFailed,
     /// The runtime found its own state inconsistent, or made a record that the store cannot take.
     EngineFault,
+    /// The firmware floors are unsigned, older than the release policy demands, or unreadable.
+    TcbFloorsInvalid,
 }
 
 impl RefusalCode {
     /// Every code, in the order of their encoding.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RecordAuthenticationFailed,
         Self::RecordChainBroken,
         Self::StoreIncomplete,
@@ -111,6 +113,7 @@ impl RefusalCode {
         Self::SecureProcessorFailed,
         Self::EntropyFailed,
         Self::EngineFault,
+        Self::TcbFloorsInvalid,
     ];
 
     /// Stable name, `snake_case`.
@@ -129,6 +132,7 @@ impl RefusalCode {
             Self::SecureProcessorFailed => "secure_processor_failed",
             Self::EntropyFailed => "entropy_failed",
             Self::EngineFault => "engine_fault",
+            Self::TcbFloorsInvalid => "tcb_floors_invalid",
         }
     }
 
@@ -169,6 +173,10 @@ impl RefusalCode {
             Self::EntropyFailed => "The entropy source failed, so no key may be made.",
             Self::EngineFault => {
                 "The runtime found its own state inconsistent and stopped: restart it and report this."
+            }
+            Self::TcbFloorsInvalid => {
+                "The firmware floors are not signed as required, are older than the release policy \
+                 demands or cannot be read."
             }
         }
     }

@@ -136,7 +136,7 @@ impl Message for EgressReply {
 }
 
 /// A file of the host that the runtime asks for. The host is not believed: the runtime checks the
-/// configuration by its measured digest, the policy by its signatures, collateral by its chain.
+/// configuration by its measured digest, policy and floors by their signatures, collateral by its chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BlobName {
     /// The runtime's configuration.
@@ -145,6 +145,8 @@ pub enum BlobName {
     ReleasePolicy,
     /// Certificates of the chip.
     Collateral,
+    /// The signed firmware floors.
+    TcbFloors,
 }
 
 /// Asks for one blob.

@@ -55,6 +55,7 @@ fn every_message(check: &mut impl Check) {
         BlobName::Configuration,
         BlobName::ReleasePolicy,
         BlobName::Collateral,
+        BlobName::TcbFloors,
     ] {
         check.run(&BlobRequest { name: blob });
     }

@@ -10,8 +10,8 @@ use chancery_emulated_sp::{
 use chancery_evidence::{GuestPolicy, TcbComponents};
 use chancery_platform::SecureProcessor as _;
 use chancery_verify::{
-    Amd, Anchor, CheckId, Evidence, Mode, ProductRule, Refusal, Release, ReleasePolicy, Stage,
-    appraise,
+    Amd, Anchor, CheckId, Evidence, Floor, FloorRule, Mode, Processors, Refusal, Release,
+    ReleasePolicy, Stage, TcbFloors, appraise,
 };
 
 const NOW_MS: u64 = 1_790_000_000_000;
@@ -54,7 +54,6 @@ fn evidence(machine: &Machine) -> Evidence {
 
 /// The strictest policy there is, for exactly this guest on exactly this chip.
 fn policy(product: EmulatedProduct) -> ReleasePolicy {
-    let level = product.level();
     let mut policy = ReleasePolicy::baseline(1, NOW_MS - 1000, NOW_MS + 1000);
     policy.releases.push(Release {
         id: "test".to_owned(),
@@ -63,20 +62,36 @@ fn policy(product: EmulatedProduct) -> ReleasePolicy {
     });
     policy.host_data.push(guest().host_data);
     policy.chip_ids.push(chip(product).chip_id());
-    policy.products.push(ProductRule {
-        line: product.line(),
-        tcb_floor: level.tcb,
-        firmware_floor: level.firmware,
-        mitigation_required: level.mitigation_vector,
-    });
+    policy.products.push(product.line());
     policy.report_version_min = 5;
     policy.check().unwrap();
     policy
 }
 
+/// The floors that exactly this processor meets.
+fn floors(product: EmulatedProduct) -> TcbFloors {
+    let level = product.level();
+    TcbFloors {
+        version: 1,
+        issued_ms: NOW_MS,
+        rules: vec![FloorRule {
+            name: "test".to_owned(),
+            line: product.line(),
+            processors: Processors::only(product.cpuid()),
+            floor: Floor {
+                tcb: level.tcb,
+                firmware: level.firmware,
+                mitigation_required: level.mitigation_vector,
+            },
+            sources: Vec::new(),
+        }],
+    }
+}
+
 fn judge(product: EmulatedProduct, evidence: &Evidence) -> Result<Mode, Refusal> {
     let anchor = EmulatedAnchor::new(chip(product).roots());
-    appraise(&anchor, evidence, &policy(product), &DATA, NOW_MS).map(|verdict| verdict.mode())
+    let (policy, floors) = (policy(product), floors(product));
+    appraise(&anchor, evidence, &policy, &floors, &DATA, NOW_MS).map(|verdict| verdict.mode())
 }
 
 #[test]
@@ -93,7 +108,15 @@ fn accepts_both_products_under_the_strictest_policy() {
 fn the_amd_anchor_refuses_emulated_evidence_at_the_chain() {
     let product = EmulatedProduct::Genoa;
     let evidence = evidence(&launch(product));
-    let refusal = appraise(&Amd, &evidence, &policy(product), &DATA, NOW_MS).unwrap_err();
+    let refusal = appraise(
+        &Amd,
+        &evidence,
+        &policy(product),
+        &floors(product),
+        &DATA,
+        NOW_MS,
+    )
+    .unwrap_err();
     assert_eq!(refusal.stage(), Stage::Chain);
     assert!(refusal.has_failed(CheckId::RootPinned));
 }
@@ -104,7 +127,15 @@ fn another_emulated_root_is_refused_at_the_chain() {
     let anchor = EmulatedAnchor::new(other.roots());
     let evidence = evidence(&launch(EmulatedProduct::Genoa));
     let policy = policy(EmulatedProduct::Genoa);
-    let refusal = appraise(&anchor, &evidence, &policy, &DATA, NOW_MS).unwrap_err();
+    let refusal = appraise(
+        &anchor,
+        &evidence,
+        &policy,
+        &floors(EmulatedProduct::Genoa),
+        &DATA,
+        NOW_MS,
+    )
+    .unwrap_err();
     assert!(refusal.has_failed(CheckId::RootPinned));
 }
 

@@ -52,6 +52,8 @@ pub struct Blobs {
     pub configuration: PathBuf,
     /// The signed release policy.
     pub release_policy: PathBuf,
+    /// The signed firmware floors.
+    pub tcb_floors: PathBuf,
     /// Certificates of the chip, where the platform has them as a file.
     #[serde(default)]
     pub collateral: Option<PathBuf>,
@@ -189,7 +191,7 @@ mod tests {
         "runtime_ingress":"ingress.sock","host_socket":"host.sock","store":"store.sqlite3",
         "egress":{"witness-1":"127.0.0.1:1234","crl":"crl.example:80"},
         "issuers":{"id.example:443":"127.0.0.1:8444"},
-        "blobs":{"configuration":"configuration.json","release_policy":"release-policy.json"},
+        "blobs":{"configuration":"configuration.json","release_policy":"release-policy.json","tcb_floors":"tcb-floors.json"},
         "published_deployment":"deployment.json","connections_max":4096}"#;
 
     fn changed(from: &str, to: &str) -> Result<Config, ConfigError> {

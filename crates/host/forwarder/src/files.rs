@@ -14,6 +14,7 @@ pub(crate) fn read_blob(blobs: &Blobs, name: BlobName) -> BlobReply {
     let path = match name {
         BlobName::Configuration => Some(&blobs.configuration),
         BlobName::ReleasePolicy => Some(&blobs.release_policy),
+        BlobName::TcbFloors => Some(&blobs.tcb_floors),
         BlobName::Collateral => blobs.collateral.as_ref(),
     };
     let Some(path) = path else {

@@ -282,7 +282,7 @@ mod tests {
 
     const CONFIG: &str = r#"{"version":1,"listen":"127.0.0.1:0","status_listen":"127.0.0.1:0",
         "runtime_ingress":"i","host_socket":"h","store":"s","egress":{},"issuers":{},
-        "blobs":{"configuration":"c","release_policy":"r"},"published_deployment":"absent/d",
+        "blobs":{"configuration":"c","release_policy":"r","tcb_floors":"f"},"published_deployment":"absent/d",
         "connections_max":1}"#;
 
     fn shared() -> Arc<Shared> {

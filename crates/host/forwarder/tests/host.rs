@@ -34,6 +34,7 @@ impl Folder {
         let folder = Self(path);
         folder.write("configuration.json", b"{\"version\":1}");
         folder.write("release-policy.json", b"signed");
+        folder.write("tcb-floors.json", b"signed floors");
         folder.configure(&json!({}));
         folder
     }
@@ -63,7 +64,8 @@ impl Folder {
             "version": 1, "listen": listen, "status_listen": "127.0.0.1:0",
             "runtime_ingress": "ingress.sock", "host_socket": "host.sock",
             "store": "store.sqlite3", "egress": egress, "issuers": issuers,
-            "blobs": {"configuration": "configuration.json", "release_policy": "release-policy.json"},
+            "blobs": {"configuration": "configuration.json", "release_policy": "release-policy.json",
+                      "tcb_floors": "tcb-floors.json"},
             "published_deployment": "deployment.json", "connections_max": 64,
         });
         self.write("host.json", config.to_string().as_bytes());
@@ -495,6 +497,10 @@ fn hands_out_its_files_as_they_are() {
     assert_eq!(
         ask(BlobName::ReleasePolicy),
         BlobReply::Found(b"signed".to_vec())
+    );
+    assert_eq!(
+        ask(BlobName::TcbFloors),
+        BlobReply::Found(b"signed floors".to_vec())
     );
     assert_eq!(ask(BlobName::Collateral), BlobReply::Absent);
     folder.write("release-policy.json", b"signed again");

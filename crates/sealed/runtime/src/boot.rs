@@ -14,7 +14,7 @@ use chancery_engine::{
 use chancery_evidence::{Report, ReportFields};
 use chancery_platform::{DerivedKeyRequest, SecureProcessor};
 use chancery_sealing::{Entropy as _, Key, open, seal};
-use chancery_verify::{VerifiedPolicy, open_release_policy};
+use chancery_verify::{VerifiedPolicy, open_release_policy, open_tcb_floors};
 use chancery_wire::{BlobName, RefusalCode, StoreAnswer, StoreOperation, StreamHead, StreamId};
 
 use crate::certificates::TlsKeys;
@@ -46,6 +46,8 @@ pub struct Launch {
     pub configuration_sha256: [u8; 32],
     /// The signed release policy as it was read.
     pub policy_envelope: Vec<u8>,
+    /// The signed firmware floors as they were read.
+    pub floors_envelope: Vec<u8>,
     /// The same, verified.
     pub policy: VerifiedPolicy,
     /// This launch.
@@ -110,10 +112,24 @@ pub async fn launch(
         crate::journal_line(&error.to_string());
         RefusalCode::ReleasePolicyInvalid
     })?;
+    let floors_envelope = fetch(transport, BlobName::TcbFloors).await;
+    let floors = open_tcb_floors(
+        &floors_envelope,
+        &configuration.release_keys,
+        configuration.release_threshold,
+    )
+    .map_err(|error| {
+        crate::journal_line(&error.to_string());
+        RefusalCode::TcbFloorsInvalid
+    })?;
+    if floors.floors().version < policy.policy().floors_version_min {
+        return Err(RefusalCode::TcbFloorsInvalid);
+    }
     Ok(Launch {
         configuration,
         configuration_sha256: identity.fields.host_data,
         policy_envelope,
+        floors_envelope,
         policy,
         identity,
     })

@@ -105,6 +105,8 @@ pub struct NodeParts {
     pub host_names: Vec<String>,
     /// The signed release policy.
     pub policy_envelope: Vec<u8>,
+    /// The signed firmware floors.
+    pub floors_envelope: Vec<u8>,
     /// Its version.
     pub policy_version: u64,
     /// SHA-256 of its payload.
@@ -367,6 +369,7 @@ impl Node {
             session_statement: statement.encode()?,
             session_proof,
             release_policy: self.parts.policy_envelope.clone(),
+            tcb_floors: self.parts.floors_envelope.clone(),
             checkpoint: newest.note().encode(),
             beacon: current.beacon.clone(),
             genesis: self.logged(0, newest.size())?,

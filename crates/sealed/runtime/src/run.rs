@@ -272,6 +272,7 @@ impl Starter<'_> {
             deployment,
             host_names: self.launch.configuration.host_names.clone(),
             policy_envelope: self.launch.policy_envelope.clone(),
+            floors_envelope: self.launch.floors_envelope.clone(),
             policy_version: self.launch.policy.policy().version,
             policy_sha256: *self.launch.policy.sha256(),
             release_id: self.release_id()?,

@@ -140,6 +140,11 @@ fn another_deployment_log_or_release_key_is_refused() {
         }),
         ["policy_signed"]
     );
+    // Floors that the release keys did not sign.
+    assert_eq!(
+        refused(|w| w.spoil_response = |r| r.tcb_floors = r.release_policy.clone()),
+        ["floors_signed"]
+    );
 }
 
 #[test]
@@ -216,6 +221,19 @@ fn evidence_that_fails_its_appraisal_refuses_the_session_with_its_rows() {
     assert_eq!(refused(|w| w.fields.vmpl = 1), ["vmpl"]);
     assert_eq!(refused(|w| w.policy.chip_ids[0][0] ^= 1), ["chip"]);
     assert_eq!(refused(|w| w.policy.expires_ms = NOW_MS), ["policy_window"]);
+    assert_eq!(
+        refused(|w| w.policy.floors_version_min = 2),
+        ["floors_version"]
+    );
+    assert_eq!(
+        refused(|w| w.floors.rules[0].floor.tcb.snp += 1),
+        [
+            "tcb_reported_floor",
+            "tcb_committed_floor",
+            "tcb_current_floor",
+            "tcb_launch_floor"
+        ]
+    );
     // A revoked release: its measurement is not in the newest policy any more.
     assert_eq!(
         refused(|w| w.policy.releases[0].measurement[0] ^= 1),

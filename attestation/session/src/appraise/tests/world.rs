@@ -28,11 +28,15 @@ use chancery_tlog::SignerKey;
 use chancery_tlog::TreeHead;
 use chancery_tlog::leaf_hash;
 use chancery_verify::Evidence;
-use chancery_verify::ProductRule;
+use chancery_verify::Floor;
+use chancery_verify::FloorRule;
+use chancery_verify::Processors;
 use chancery_verify::RELEASE_POLICY_TYPE;
 use chancery_verify::Release;
 use chancery_verify::ReleasePolicy;
 use chancery_verify::RootKey;
+use chancery_verify::TCB_FLOORS_TYPE;
+use chancery_verify::TcbFloors;
 use ed25519_dalek::Signer;
 use ed25519_dalek::SigningKey;
 use ring::rand::SystemRandom;
@@ -95,6 +99,7 @@ pub(super) struct World {
     pub(super) session: SessionStatement,
     pub(super) fields: ReportFields,
     pub(super) policy: ReleasePolicy,
+    pub(super) floors: TcbFloors,
     pub(super) genesis: DeploymentGenesis,
     pub(super) extra_leaves: u64,
     pub(super) checkpoint_time_s: u64,
@@ -123,6 +128,7 @@ impl World {
             session: session_statement(),
             fields: fields(),
             policy: policy(),
+            floors: floors(),
             genesis: DeploymentGenesis {
                 service: "demo.example".to_string(),
                 log_origin: ORIGIN.to_string(),
@@ -230,7 +236,9 @@ impl World {
         (self.spoil_observed)(&mut observed);
         let release_key = chancery_dsse::SigningKey::from_seed([4; 32]);
         let policy = self.policy.to_json().unwrap();
-        let envelope = Envelope::sign(RELEASE_POLICY_TYPE, &policy, &[&release_key]).unwrap();
+        let policy = Envelope::sign(RELEASE_POLICY_TYPE, &policy, &[&release_key]).unwrap();
+        let floors = self.floors.to_json().unwrap();
+        let floors = Envelope::sign(TCB_FLOORS_TYPE, &floors, &[&release_key]).unwrap();
         let logged = |index: u64| LoggedLeaf {
             index,
             leaf: leaves[usize::try_from(index).unwrap()].encode().unwrap(),
@@ -241,7 +249,8 @@ impl World {
             node_evidence: self.evidence(report_data_node::<TestAnchor>(&node).unwrap()),
             session_statement: session.encode().unwrap(),
             session_proof: self.session_proof(&session),
-            release_policy: envelope.to_json(),
+            release_policy: policy.to_json(),
+            tcb_floors: floors.to_json(),
             checkpoint: note(&tree, self.checkpoint_time_s, self.witnesses_cosigning),
             beacon,
             genesis: logged(0),
@@ -479,11 +488,25 @@ fn policy() -> ReleasePolicy {
     }];
     policy.host_data = vec![fields.host_data];
     policy.chip_ids = vec![fields.chip_id];
-    policy.products = vec![ProductRule {
-        line: LINE,
-        tcb_floor: fields.reported_tcb.components(LINE).unwrap(),
-        firmware_floor: fields.current_firmware,
-        mitigation_required: 0x3f,
-    }];
+    policy.products = vec![LINE];
     policy
+}
+
+fn floors() -> TcbFloors {
+    let fields = fields();
+    TcbFloors {
+        version: 1,
+        issued_ms: NOW_MS,
+        rules: vec![FloorRule {
+            name: "test".to_string(),
+            line: LINE,
+            processors: Processors::only(fields.version.cpuid().unwrap()),
+            floor: Floor {
+                tcb: fields.reported_tcb.components(LINE).unwrap(),
+                firmware: fields.current_firmware,
+                mitigation_required: 0x3f,
+            },
+            sources: Vec::new(),
+        }],
+    }
 }

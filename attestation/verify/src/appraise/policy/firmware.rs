@@ -1,6 +1,7 @@
 //! Product line, firmware levels and mitigations.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::string::ToString;
 
 use chancery_evidence::ProductLine;
@@ -8,64 +9,100 @@ use chancery_evidence::ReportFields;
 use chancery_evidence::Tcb;
 use chancery_evidence::TcbComponents;
 
+use super::super::Inputs;
 use super::super::rows::Rows;
 use crate::check::CheckId;
-use crate::policy::ProductRule;
+use crate::floors::Floor;
 use crate::policy::ReleasePolicy;
 
 pub(crate) fn check(
     fields: &ReportFields,
     line: ProductLine,
-    policy: &ReleasePolicy,
+    inputs: &Inputs<'_>,
     rows: &mut Rows,
 ) {
-    let rule = policy.product(line);
+    let allowed = inputs.policy.products.contains(&line);
     rows.note(
         CheckId::Product,
         "an allowed product line",
         line.name(),
-        rule.is_some(),
+        allowed,
     );
-    if let Some(rule) = rule {
-        check_floors(fields, rule, rows);
-        check_mitigations(fields, rule, rows);
+    check_floors_themselves(inputs, rows);
+    let cpu = fields.version.cpuid();
+    let floor = inputs.floors.floor(line, cpu);
+    let got = floor.map_or_else(|| String::from("none"), |(name, _)| String::from(name));
+    let expected = match cpu {
+        Some(cpu) => format!(
+            "a floor for family {:02x}h model {:02x}h stepping {}",
+            cpu.family, cpu.model, cpu.stepping
+        ),
+        None => format!("a floor for {line}"),
+    };
+    rows.note(CheckId::FloorsProcessor, expected, got, floor.is_some());
+    if let Some((_, floor)) = floor {
+        check_floors(fields, line, floor, rows);
+        check_mitigations(fields, floor.mitigation_required, rows);
     }
     check_order(fields, line, rows);
-    check_committed(fields, policy, rows);
+    check_committed(fields, inputs.policy, rows);
 }
 
-fn check_floors(fields: &ReportFields, rule: &ProductRule, rows: &mut Rows) {
-    let floors = [
+fn check_floors_themselves(inputs: &Inputs<'_>, rows: &mut Rows) {
+    let floors = inputs.floors;
+    let (got, fits) = match floors.check() {
+        Ok(()) => (String::from("well formed"), true),
+        Err(error) => (error.to_string(), false),
+    };
+    rows.note(CheckId::FloorsWellFormed, "well formed", got, fits);
+    let (got, min) = (floors.version, inputs.policy.floors_version_min);
+    let expected = format!("at least {min}");
+    rows.note(
+        CheckId::FloorsVersion,
+        expected,
+        got.to_string(),
+        got >= min,
+    );
+    let (issued, now) = (floors.issued_ms, inputs.now_ms);
+    rows.note(
+        CheckId::FloorsDate,
+        format!("at most {now} ms"),
+        format!("{issued} ms"),
+        issued <= now,
+    );
+}
+
+fn check_floors(fields: &ReportFields, line: ProductLine, floor: Floor, rows: &mut Rows) {
+    let tcbs = [
         (CheckId::TcbReportedFloor, fields.reported_tcb),
         (CheckId::TcbCommittedFloor, fields.committed_tcb),
         (CheckId::TcbCurrentFloor, fields.current_tcb),
         (CheckId::TcbLaunchFloor, fields.launch_tcb),
     ];
-    let expected = format!("at least {}", rule.tcb_floor);
-    for (check, tcb) in floors {
-        let components = tcb.components(rule.line);
-        let fits = components.is_some_and(|tcb| tcb.at_least(rule.tcb_floor));
+    let expected = format!("at least {}", floor.tcb);
+    for (check, tcb) in tcbs {
+        let components = tcb.components(line);
+        let fits = components.is_some_and(|tcb| tcb.at_least(floor.tcb));
         rows.note(check, expected.as_str(), show(tcb, components), fits);
     }
     let got = fields.current_firmware;
-    let floor = rule.firmware_floor;
-    let fits = got >= floor && fields.committed_firmware >= floor;
+    let least = floor.firmware;
+    let fits = got >= least && fields.committed_firmware >= least;
     let got = format!("{got}, committed {}", fields.committed_firmware);
     rows.note(
         CheckId::FirmwareFloor,
-        format!("at least {floor}"),
+        format!("at least {least}"),
         got,
         fits,
     );
 }
 
-fn show(tcb: Tcb, components: Option<TcbComponents>) -> alloc::string::String {
+fn show(tcb: Tcb, components: Option<TcbComponents>) -> String {
     components.map_or_else(|| hex::encode(tcb.bytes()), |tcb| tcb.to_string())
 }
 
 /// Vectors are bit sets: every required bit, compared as bits and never as a number.
-fn check_mitigations(fields: &ReportFields, rule: &ProductRule, rows: &mut Rows) {
-    let required = rule.mitigation_required;
+fn check_mitigations(fields: &ReportFields, required: u64, rows: &mut Rows) {
     let expected = format!("all of {required:#x}");
     match fields.version.mitigation() {
         Some(vectors) => {

@@ -156,17 +156,17 @@ const TIGHTENED: &[(&str, Change, &[&str])] = &[
     ),
     (
         "genoa-v5-vcek-01-oak",
-        |g| g.policy.products[0].mitigation_required = 0x2,
+        |g| g.floors.rules[0].floor.mitigation_required = 0x2,
         &["mitigation_launch", "mitigation_current"],
     ),
     (
         "genoa-v3-vcek-01-tsm",
-        |g| g.policy.products[0].mitigation_required = 0x1,
+        |g| g.floors.rules[0].floor.mitigation_required = 0x1,
         &["mitigation_launch", "mitigation_current"],
     ),
     (
         "turin-v5-vcek-02",
-        |g| g.policy.products[0].tcb_floor.fmc += 1,
+        |g| g.floors.rules[0].floor.tcb.fmc += 1,
         &[
             "tcb_reported_floor",
             "tcb_committed_floor",
@@ -176,8 +176,33 @@ const TIGHTENED: &[(&str, Change, &[&str])] = &[
     ),
     (
         "turin-v5-vcek-02",
-        |g| g.policy.products[0].firmware_floor.minor = 59,
+        |g| g.floors.rules[0].floor.firmware.minor = 59,
         &["firmware_floor"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.policy.floors_version_min = 2,
+        &["floors_version"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.floors.issued_ms = g.now_ms + 1,
+        &["floors_date"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.floors.rules.clear(),
+        &["floors_processor"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.floors.rules[0].processors.steppings = [2, 2],
+        &["floors_processor"],
+    ),
+    (
+        "genoa-v5-vcek-01-oak",
+        |g| g.floors.rules[0].processors.models = [0x11, 0xa0],
+        &["floors_well_formed"],
     ),
     (
         "genoa-v5-vcek-01-oak",
@@ -270,11 +295,13 @@ fn a_pinned_id_block_needs_its_key_and_svn() {
         id_key_digests: [digest].into(),
         author_key_digests: Vec::new(),
         guest_svn_min,
+        family_id: None,
+        image_id: None,
     };
     id.policy.id_block = pinned(digest, 2);
     assert!(id.appraise().is_ok());
     id.policy.id_block = pinned(digest, 3);
-    assert_eq!(failed_names(&id.appraise().unwrap_err()), ["id_block"]);
+    assert_eq!(failed_names(&id.appraise().unwrap_err()), ["guest_svn"]);
     id.policy.id_block = pinned([7; 48], 0);
     assert_eq!(failed_names(&id.appraise().unwrap_err()), ["id_block"]);
 }

@@ -1,6 +1,5 @@
 //! A processor of our own: reports of any content, signed under the test PKI.
 
-use chancery_evidence::CpuId;
 use chancery_evidence::MitigationVectors;
 use chancery_evidence::PlatformInfo;
 use chancery_evidence::ReportVersion;
@@ -144,14 +143,30 @@ pub(super) fn policy(line: ProductLine) -> ReleasePolicy {
     .into();
     policy.host_data = [fields.host_data].into();
     policy.chip_ids = [fields.chip_id].into();
-    policy.products = [ProductRule {
-        line,
-        tcb_floor: tcb(line),
-        firmware_floor: fields.current_firmware,
-        mitigation_required: 0x3f,
-    }]
-    .into();
+    policy.products = [line].into();
     policy
+}
+
+/// The floors that [`fields`] meets exactly.
+pub(super) fn floors(line: ProductLine) -> TcbFloors {
+    let fields = fields(line);
+    let cpu = fields.version.cpuid().unwrap();
+    TcbFloors {
+        version: 1,
+        issued_ms: NOW_MS,
+        rules: [FloorRule {
+            name: String::from("test"),
+            line,
+            processors: Processors::only(cpu),
+            floor: Floor {
+                tcb: tcb(line),
+                firmware: fields.current_firmware,
+                mitigation_required: 0x3f,
+            },
+            sources: Vec::new(),
+        }]
+        .into(),
+    }
 }
 
 pub(super) fn sign(signed: &[u8; chancery_evidence::SIGNED_SIZE]) -> Vec<u8> {

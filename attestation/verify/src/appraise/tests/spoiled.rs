@@ -60,7 +60,7 @@ fn patched(case: &Value) -> Vec<u8> {
     report
 }
 
-fn policy_for(case: &Value) -> ReleasePolicy {
+fn rules_for(case: &Value) -> (ReleasePolicy, TcbFloors) {
     let report = read(case["report"].as_str().unwrap());
     let report = Report::parse(&report).unwrap();
     let root = case["root"].as_str().unwrap();
@@ -69,7 +69,8 @@ fn policy_for(case: &Value) -> ReleasePolicy {
     let identity = Certificate::parse(&vek)
         .and_then(|leaf| leaf.vek(line))
         .map_or(VekIdentity::Chip([1; 64]), |vek| vek.identity);
-    fixture(report.fields(), line, &identity)
+    let floors = fixture_floors(report.fields(), line);
+    (fixture(report.fields(), line, &identity), floors)
 }
 
 #[test]
@@ -86,13 +87,14 @@ fn every_spoiled_case_is_refused_by_a_check_that_it_is_about() {
             ark: read(case["root"].as_str().unwrap()),
             crl: Vec::new(),
         };
-        let policy = policy_for(case);
+        let (policy, floors) = rules_for(case);
         let original = Report::parse(&read(case["report"].as_str().unwrap())).unwrap();
         let now_ms = time_ms(case["time"].as_str().unwrap());
         let result = appraise(
             &Amd,
             &evidence,
             &policy,
+            &floors,
             &original.fields().report_data,
             now_ms,
         );
@@ -135,6 +137,7 @@ fn refuses_every_truncation_of_every_part() {
                 &Amd,
                 &evidence,
                 &genuine.policy,
+                &genuine.floors,
                 &genuine.report_data,
                 genuine.now_ms,
             );
@@ -195,6 +198,7 @@ fn refuses_every_byte_flip_of_the_certificates() {
                 &Amd,
                 &evidence,
                 &genuine.policy,
+                &genuine.floors,
                 &genuine.report_data,
                 genuine.now_ms,
             );

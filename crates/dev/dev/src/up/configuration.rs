@@ -212,7 +212,8 @@ pub(crate) fn host_json(
             "blobs",
             Object::new()
                 .with("configuration", "configuration.json")
-                .with("release_policy", "release-policy.json"),
+                .with("release_policy", "release-policy.json")
+                .with("tcb_floors", "tcb-floors.json"),
         )
         .with("published_deployment", "deployment.json")
         .with("connections_max", CONNECTIONS_MAX)

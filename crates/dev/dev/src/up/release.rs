@@ -1,4 +1,4 @@
-//! The release policy: what the emulated processor will say, signed by the release key.
+//! Release policy and firmware floors: what the emulated processor will say, signed by the release key.
 
 use std::path::Path;
 use std::process::Output;
@@ -9,7 +9,8 @@ use chancery_emulated_sp::{EMULATED_ROOTS_PURPOSE, EmulatedProduct, EmulatedRoot
 use chancery_evidence::{FirmwareVersion, TcbComponents};
 use chancery_json::{Fields, Limits, Object};
 use chancery_verify::{
-    ProductRule, RELEASE_POLICY_TYPE, Release, ReleasePolicy, open_release_policy,
+    Floor, FloorRule, Processors, RELEASE_POLICY_TYPE, Release, ReleasePolicy, TCB_FLOORS_TYPE,
+    TcbFloors, open_release_policy, open_tcb_floors,
 };
 use tokio::process::Command;
 
@@ -118,14 +119,28 @@ impl Identity {
         }];
         policy.host_data = vec![self.host_data];
         policy.chip_ids = vec![self.chip_id];
-        policy.products = vec![ProductRule {
-            line: self.product.line(),
-            tcb_floor: self.tcb,
-            firmware_floor: self.firmware,
-            mitigation_required: self.mitigation_vector,
-        }];
+        policy.products = vec![self.product.line()];
         policy.report_version_min = self.report_version;
         policy
+    }
+
+    /// Floors at exactly the level of this processor. It protects nothing, so no bulletin of AMD is about it.
+    fn floors(&self, version: u64, issued_ms: u64) -> TcbFloors {
+        TcbFloors {
+            version,
+            issued_ms,
+            rules: vec![FloorRule {
+                name: "emulated".to_owned(),
+                line: self.product.line(),
+                processors: Processors::only(self.product.cpuid()),
+                floor: Floor {
+                    tcb: self.tcb,
+                    firmware: self.firmware,
+                    mitigation_required: self.mitigation_vector,
+                },
+                sources: vec!["the level of this emulated processor".to_owned()],
+            }],
+        }
     }
 }
 
@@ -174,10 +189,7 @@ pub(crate) fn settle(
     key: &SigningKey,
     now_ms: u64,
 ) -> Result<Settled, DevError> {
-    let document = |reason: String| DevError::Document {
-        path: path.to_owned(),
-        reason,
-    };
+    let document = |reason: String| document_error(path, reason);
     let mut version = 1;
     if let Some(envelope) = files::read_if_there(path)? {
         let old = open_release_policy(&envelope, &[key.public_key()], 1)
@@ -198,14 +210,52 @@ pub(crate) fn settle(
         .policy(version, now_ms)
         .to_json()
         .map_err(|error| document(error.describe()))?;
-    let envelope = Envelope::sign(RELEASE_POLICY_TYPE, &payload, &[key])
-        .map_err(|error| document(error.to_string()))?;
-    files::write(path, &envelope.to_json(), files::PUBLIC)?;
+    sign(path, RELEASE_POLICY_TYPE, &payload, key)?;
     Ok(Settled::Signed(version))
+}
+
+/// Signs firmware floors if those in `path` do not say the same.
+pub(crate) fn settle_floors(
+    path: &Path,
+    identity: &Identity,
+    key: &SigningKey,
+    now_ms: u64,
+) -> Result<Settled, DevError> {
+    let mut version = 1;
+    if let Some(envelope) = files::read_if_there(path)? {
+        let old = open_tcb_floors(&envelope, &[key.public_key()], 1)
+            .map_err(|error| document_error(path, error.to_string()))?;
+        let old = old.floors();
+        if *old == identity.floors(old.version, old.issued_ms) && old.issued_ms <= now_ms {
+            return Ok(Settled::Kept);
+        }
+        version = old.version.saturating_add(1);
+    }
+    let payload = identity
+        .floors(version, now_ms.saturating_sub(BACKDATE_MS))
+        .to_json()
+        .map_err(|error| document_error(path, error.describe()))?;
+    sign(path, TCB_FLOORS_TYPE, &payload, key)?;
+    Ok(Settled::Signed(version))
+}
+
+fn document_error(path: &Path, reason: String) -> DevError {
+    DevError::Document {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+fn sign(path: &Path, kind: &str, payload: &[u8], key: &SigningKey) -> Result<(), DevError> {
+    let envelope = Envelope::sign(kind, payload, &[key])
+        .map_err(|error| document_error(path, error.to_string()))?;
+    files::write(path, &envelope.to_json(), files::PUBLIC)
 }
 
 #[cfg(test)]
 mod tests {
+    use chancery_evidence::ProductLine;
+
     use super::*;
 
     const NOW_MS: u64 = 1_800_000_000_000;
@@ -245,7 +295,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("release-policy.json");
         let key = SigningKey::from_seed([7; 32]);
-        let settle = |microcode, now_ms| settle(&path, &identity(microcode), &key, now_ms).unwrap();
+        let settle = |chip: u8, now_ms| {
+            let identity = Identity {
+                chip_id: [chip; 64],
+                ..identity(88)
+            };
+            settle(&path, &identity, &key, now_ms).unwrap()
+        };
         assert_eq!(settle(88, NOW_MS), Settled::Signed(1));
         assert_eq!(settle(88, NOW_MS + DAY_MS), Settled::Kept);
         assert_eq!(settle(89, NOW_MS + DAY_MS), Settled::Signed(2));
@@ -259,8 +315,29 @@ mod tests {
         let policy = open_release_policy(&envelope, &[key.public_key()], 1).unwrap();
         let policy = policy.policy();
         assert_eq!(policy.version, 3);
-        assert_eq!(policy.products[0].tcb_floor.microcode, 89);
+        assert_eq!(policy.products, [ProductLine::Genoa]);
+        assert_eq!(policy.chip_ids, [[89; 64]]);
         assert!(!policy.dangerous_allow_any_chip);
+    }
+
+    #[test]
+    fn the_floors_follow_the_processor_and_move_forward() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tcb-floors.json");
+        let key = SigningKey::from_seed([7; 32]);
+        let settle =
+            |microcode, now_ms| settle_floors(&path, &identity(microcode), &key, now_ms).unwrap();
+        assert_eq!(settle(88, NOW_MS), Settled::Signed(1));
+        assert_eq!(settle(88, NOW_MS + DAY_MS), Settled::Kept);
+        assert_eq!(settle(89, NOW_MS + DAY_MS), Settled::Signed(2));
+        let envelope = files::read(&path).unwrap();
+        let floors = open_tcb_floors(&envelope, &[key.public_key()], 1).unwrap();
+        let rule = &floors.floors().rules[0];
+        assert_eq!(rule.floor.tcb.microcode, 89);
+        assert_eq!(floors.floors().version, 2);
+        let other = SigningKey::from_seed([8; 32]);
+        let refused = settle_floors(&path, &identity(89), &other, NOW_MS);
+        assert!(matches!(refused, Err(DevError::Document { .. })));
     }
 
     #[test]

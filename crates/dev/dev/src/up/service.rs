@@ -146,6 +146,15 @@ impl<'a> Service<'a> {
                 self.console.event("release-policy", &message, &members);
             }
         }
+        let path = self.layout.host_file("tcb-floors.json");
+        match release::settle_floors(&path, &identity, &keys.release, now_ms())? {
+            release::Settled::Kept => {}
+            release::Settled::Signed(version) => {
+                let message = format!("firmware floors {version} are signed");
+                let members = Object::new().with("version", version);
+                self.console.event("tcb-floors", &message, &members);
+            }
+        }
         Ok(Known {
             witness_policy,
             release_key: keys.release.public_key().to_bytes(),

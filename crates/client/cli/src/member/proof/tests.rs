@@ -244,6 +244,7 @@ fn store(folder: &Folder) -> HeadStore {
         size: 6,
         root: [0; 32],
         policy_version: 1,
+        floors_version: 1,
     };
     store.lock().unwrap().advance(head).unwrap();
     store

@@ -17,7 +17,8 @@ use chancery_session::{
 };
 use chancery_tlog::{Checkpoint, CosignerKey, MerkleTree, SignerKey, TreeHead, leaf_hash};
 use chancery_verify::{
-    Anchor, Evidence, Mode, ProductRule, RELEASE_POLICY_TYPE, Release, ReleasePolicy, RootKey,
+    Anchor, Evidence, Floor, FloorRule, Mode, Processors, RELEASE_POLICY_TYPE, Release,
+    ReleasePolicy, RootKey, TCB_FLOORS_TYPE, TcbFloors,
 };
 use ed25519_dalek::Signer as _;
 use ring::rand::SystemRandom;
@@ -134,13 +135,16 @@ impl World {
             proof: tree.inclusion(index, tree.size()).unwrap(),
         };
         let policy = policy().to_json().unwrap();
-        let envelope = Envelope::sign(RELEASE_POLICY_TYPE, &policy, &[&release_key()]).unwrap();
+        let policy = Envelope::sign(RELEASE_POLICY_TYPE, &policy, &[&release_key()]).unwrap();
+        let floors = floors().to_json().unwrap();
+        let floors = Envelope::sign(TCB_FLOORS_TYPE, &floors, &[&release_key()]).unwrap();
         let response = AttestResponse {
             node_statement: node.encode().unwrap(),
             node_evidence: evidence(report_data_node::<TestAnchor>(&node).unwrap()),
             session_statement: session.encode().unwrap(),
             session_proof: session_proof(&session, request.mode),
-            release_policy: envelope.to_json(),
+            release_policy: policy.to_json(),
+            tcb_floors: floors.to_json(),
             checkpoint: note(&tree, NOW_MS / 1000 - 60),
             beacon: note(&tree_of(&first_leaves()), NOW_MS / 1000 - 300),
             genesis: logged(0),
@@ -362,11 +366,25 @@ fn policy() -> ReleasePolicy {
     }];
     policy.host_data = vec![HOST_DATA];
     policy.chip_ids = vec![fields.chip_id];
-    policy.products = vec![ProductRule {
-        line: LINE,
-        tcb_floor: fields.reported_tcb.components(LINE).unwrap(),
-        firmware_floor: fields.current_firmware,
-        mitigation_required: 0x3f,
-    }];
+    policy.products = vec![LINE];
     policy
+}
+
+fn floors() -> TcbFloors {
+    let fields = fields();
+    TcbFloors {
+        version: 1,
+        issued_ms: NOW_MS,
+        rules: vec![FloorRule {
+            name: "test".to_owned(),
+            line: LINE,
+            processors: Processors::only(fields.version.cpuid().unwrap()),
+            floor: Floor {
+                tcb: fields.reported_tcb.components(LINE).unwrap(),
+                firmware: fields.current_firmware,
+                mitigation_required: 0x3f,
+            },
+            sources: Vec::new(),
+        }],
+    }
 }
