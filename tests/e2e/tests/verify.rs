@@ -22,8 +22,12 @@ static OTHER: LazyLock<Service> = LazyLock::new(Service::lasting);
 /// Rows that may stand there unchecked, each for its own reason.
 const MAY_BE_UNCHECKED: [&str; 4] = [
     "id_block",
+    "guest_svn",
+    "family_id",
+    "image_id",
     "checkpoint_extends",
     "policy_version",
+    "floors_forward",
     "policy_logged",
 ];
 

@@ -179,6 +179,10 @@ fn refuses_policies_that_break_their_own_rules() {
         assert_eq!(policy.check(), Err(expected), "case {index}");
         assert!(policy.to_json().is_err());
     }
+}
+
+#[test]
+fn refuses_a_pinned_id_key_of_zeros() {
     let zero = IdBlockRule::Pinned {
         id_key_digests: vec![[0; 48]],
         author_key_digests: vec![],
