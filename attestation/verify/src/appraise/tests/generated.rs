@@ -6,6 +6,7 @@ use chancery_evidence::PlatformInfo;
 use chancery_evidence::ReportVersion;
 use chancery_evidence::SignerInfo;
 use chancery_evidence::Tcb;
+use chancery_evidence::VekKind;
 
 use super::pki::NOW_MS;
 use super::pki::TestAnchor;
@@ -16,6 +17,8 @@ use super::pki::policy;
 use super::pki::sign;
 use super::pki::tcb;
 use super::*;
+use crate::amd_chain::amd_chain;
+use crate::anchor::Amd;
 use crate::policy::IdBlockRule;
 
 const GENOA: ProductLine = ProductLine::Genoa;
@@ -69,18 +72,17 @@ fn evidence_of_one_anchor_never_satisfies_another() {
     .unwrap_err();
     assert_eq!(failed_names(&refusal), ["root_pinned"]);
 
-    let amd = Genuine::load("genoa-v5-vcek-01-oak");
-    assert!(amd.appraise().is_ok());
-    let anchor = TestAnchor::load();
-    let refusal = appraise(
-        &anchor,
-        &amd.evidence,
-        &amd.policy,
-        &amd.floors,
-        &amd.report_data,
-        amd.now_ms,
-    )
-    .unwrap_err();
+    // Genuine evidence of AMD under another anchor.
+    let amd = amd_chain(GENOA, VekKind::Vcek);
+    let genuine = Evidence {
+        report: read("reports/genoa-v5-vcek-01-oak/report.bin"),
+        vcek: read("reports/genoa-v5-vcek-01-oak/vek.der"),
+        ask: amd.intermediate.to_vec(),
+        ark: amd.root.to_vec(),
+        crl: Vec::new(),
+    };
+    let (anchor, policy, floors) = (TestAnchor::load(), policy(GENOA), floors(GENOA));
+    let refusal = appraise(&anchor, &genuine, &policy, &floors, &[0; 64], NOW_MS).unwrap_err();
     assert_eq!(failed_names(&refusal), ["root_pinned"]);
 }
 

@@ -1,5 +1,6 @@
 //! A processor of our own: reports of any content, signed under the test PKI.
 
+use chancery_evidence::CpuId;
 use chancery_evidence::MitigationVectors;
 use chancery_evidence::PlatformInfo;
 use chancery_evidence::ReportVersion;
