@@ -209,6 +209,7 @@ fn levels(cases: &mut Vec<Case>) {
     }
     for line in [GENOA, TURIN] {
         levels_of(cases, line);
+        mitigations(cases, line);
     }
 }
 
@@ -267,6 +268,9 @@ fn levels_of(cases: &mut Vec<Case>, line: ProductLine) {
             fields.committed_firmware.build -= 1;
         },
     );
+}
+
+fn mitigations(cases: &mut Vec<Case>, line: ProductLine) {
     for bit in 0..6 {
         let cpu = fields(line).version.cpuid().unwrap();
         let without = 0x3f & !(1_u64 << bit);
