@@ -125,6 +125,8 @@ checks! {
     RevocationSignature = "revocation_signature" in Chain,
     /// It is current.
     RevocationFreshness = "revocation_freshness" in Chain,
+    /// Its number is not below the one that the firmware floors demand.
+    RevocationNumber = "revocation_number" in Chain,
     /// It does not name the intermediate.
     IntermediateRevoked = "intermediate_revoked" in Chain,
 
@@ -172,6 +174,8 @@ checks! {
     RaplConsistent = "rapl_consistent" in Policy,
     /// Ciphertext hiding demanded means on.
     CiphertextHidingConsistent = "ciphertext_hiding_consistent" in Policy,
+    /// An author key that is not enabled has no digest.
+    AuthorKeyConsistent = "author_key_consistent" in Policy,
     /// No unknown bit of the platform info.
     PlatformKnown = "platform_known" in Policy,
     /// Required bits of the platform info.
@@ -182,8 +186,8 @@ checks! {
     FloorsWellFormed = "floors_well_formed" in Policy,
     /// They are not older than the policy demands.
     FloorsVersion = "floors_version" in Policy,
-    /// They are not dated later than now.
-    FloorsDate = "floors_date" in Policy,
+    /// They have not expired.
+    FloorsExpiry = "floors_expiry" in Policy,
     /// There is a floor for this processor.
     FloorsProcessor = "floors_processor" in Policy,
     /// `REPORTED_TCB` is not below the floor.
@@ -194,7 +198,7 @@ checks! {
     TcbCurrentFloor = "tcb_current_floor" in Policy,
     /// `LAUNCH_TCB` is not below the floor.
     TcbLaunchFloor = "tcb_launch_floor" in Policy,
-    /// Reported <= committed <= current, and launch <= current.
+    /// Reported <= committed <= current, and launch <= current; the same for committed and current firmware.
     TcbOrder = "tcb_order" in Policy,
     /// The running firmware is committed, so that it cannot go back.
     FirmwareCommitted = "firmware_committed" in Policy,

@@ -130,6 +130,37 @@ impl Processors {
     }
 }
 
+/// One number for each product line's revocation list (RFC 5280, section 5.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a document names each member")]
+pub struct CrlNumbers {
+    /// Of ARK-Milan.
+    pub milan: u64,
+    /// Of ARK-Genoa.
+    pub genoa: u64,
+    /// Of ARK-Turin.
+    pub turin: u64,
+}
+
+impl CrlNumbers {
+    /// Any number.
+    pub const ANY: Self = Self {
+        milan: 0,
+        genoa: 0,
+        turin: 0,
+    };
+
+    /// That of one line.
+    #[must_use]
+    pub const fn of(self, line: ProductLine) -> u64 {
+        match line {
+            ProductLine::Milan => self.milan,
+            ProductLine::Genoa => self.genoa,
+            ProductLine::Turin => self.turin,
+        }
+    }
+}
+
 /// The floor of some processors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a floor names each member")]
@@ -152,8 +183,13 @@ pub struct FloorRule {
 pub struct TcbFloors {
     /// Only grows from document to document.
     pub version: u64,
-    /// Its date, milliseconds since the Unix epoch; not in force before.
+    /// Its date, milliseconds since the Unix epoch. It does not limit what is appraised: later floors only ask for more.
     pub issued_ms: u64,
+    /// Nothing passes under it from this time on, milliseconds since the Unix epoch, so that a host cannot go on serving floors from
+    /// before a bulletin.
+    pub expires_ms: u64,
+    /// The least number of each root's revocation list, so that a host cannot go back to one from before a revocation.
+    pub crl_numbers_min: CrlNumbers,
     /// One rule for each kind of processor; none overlap.
     pub rules: Vec<FloorRule>,
 }
@@ -196,6 +232,9 @@ impl TcbFloors {
     /// # Errors
     /// The first that is broken.
     pub fn check(&self) -> Result<(), PolicyError> {
+        if self.issued_ms >= self.expires_ms {
+            return Err(PolicyError::Window);
+        }
         check_length("/floors", self.rules.len(), RULES_MAX)?;
         let mut before: Vec<&Processors> = Vec::new();
         for rule in &self.rules {

@@ -68,6 +68,7 @@ pub use crate::envelope::open_release_policy;
 pub use crate::envelope::open_tcb_floors;
 pub use crate::evidence::Evidence;
 pub use crate::evidence::EvidenceError;
+pub use crate::floors::CrlNumbers;
 pub use crate::floors::Floor;
 pub use crate::floors::FloorRule;
 pub use crate::floors::Processors;

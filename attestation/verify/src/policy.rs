@@ -156,7 +156,9 @@ pub enum PolicyError {
     },
     /// An ID block rule without a key.
     IdBlock,
-    /// A privilege level or report version that does not exist.
+    /// Two releases with one measurement: nobody could say which runs.
+    Measurement,
+    /// A privilege level or report version that does not exist, or floors of any version.
     Level,
     /// A floor's processors are of another line, in no order, or have two floors.
     Processors,
@@ -173,7 +175,8 @@ impl fmt::Display for PolicyError {
             Self::Products => f.write_str("a product line is listed twice or not allowed"),
             Self::Bits { .. } => f.write_str("a bit has no rule or two"),
             Self::IdBlock => f.write_str("an id block rule names no key"),
-            Self::Level => f.write_str("a privilege level or report version does not exist"),
+            Self::Measurement => f.write_str("two releases have one measurement"),
+            Self::Level => f.write_str("a level or version does not exist"),
             Self::Processors => {
                 f.write_str("a floor's processors are of another line, in no order or have two")
             }
@@ -208,7 +211,8 @@ impl PolicyError {
             Self::Name => "a name",
             Self::Products => "/products",
             Self::IdBlock => "/id_block",
-            Self::Level => "/dangerous_vmpl_max or /report_version_min",
+            Self::Measurement => "/releases",
+            Self::Level => "/dangerous_vmpl_max, /report_version_min or /floors_version_min",
             Self::Processors => "/floors",
         };
         alloc::format!("{self} at {place}")
@@ -278,9 +282,20 @@ impl ReleasePolicy {
         if !names.all(|name| is_name(name)) {
             return Err(PolicyError::Name);
         }
+        let measurements = self.releases.iter().map(|release| release.measurement);
+        let mut seen = Vec::new();
+        for measurement in measurements {
+            if seen.contains(&measurement) {
+                return Err(PolicyError::Measurement);
+            }
+            seen.push(measurement);
+        }
         self.check_products()?;
         self.check_bits()?;
-        if self.dangerous_vmpl_max > 3 || !(2..=5).contains(&self.report_version_min) {
+        if self.dangerous_vmpl_max > 3
+            || !(2..=5).contains(&self.report_version_min)
+            || self.floors_version_min == 0
+        {
             return Err(PolicyError::Level);
         }
         self.check_id_block()

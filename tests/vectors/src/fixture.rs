@@ -3,7 +3,9 @@
 use chancery_evidence::{
     CpuId, GuestPolicy, ProductLine, ReportFields, TcbComponents, VekIdentity,
 };
-use chancery_verify::{BitRule, Floor, FloorRule, Processors, Release, ReleasePolicy, TcbFloors};
+use chancery_verify::{
+    BitRule, CrlNumbers, Floor, FloorRule, Processors, Release, ReleasePolicy, TcbFloors,
+};
 
 /// A policy that lists this report's measurement, configuration and chip, with the `dangerous_` fields that it needs.
 /// `dangerous_allow_unchecked_revocation` is among them: current revocation lists of Genoa and Turin are not public offline.
@@ -20,7 +22,6 @@ pub fn policy(fields: &ReportFields, line: ProductLine, identity: &VekIdentity) 
         VekIdentity::Chip(chip) => policy.chip_ids = vec![*chip],
         VekIdentity::Provider(provider) => {
             policy.dangerous_allow_vlek_of = vec![provider.clone()];
-            policy.dangerous_allow_any_chip = true;
         }
     }
     policy.products = vec![line];
@@ -57,6 +58,8 @@ pub fn floors(fields: &ReportFields, line: ProductLine) -> TcbFloors {
     TcbFloors {
         version: 1,
         issued_ms: 0,
+        expires_ms: u64::MAX,
+        crl_numbers_min: CrlNumbers::ANY,
         rules: vec![FloorRule {
             name: "fixture".to_owned(),
             line,

@@ -73,6 +73,7 @@ fn rows_name_each_check_once_and_in_order() {
         "revocation_issuer",
         "revocation_signature",
         "revocation_freshness",
+        "revocation_number",
         "intermediate_revoked",
     ];
     assert_eq!(missing, after_absence);
@@ -111,6 +112,10 @@ fn refuses_revocation_lists_that_are_missing_stale_foreign_or_spoiled() {
     assert_eq!(
         case(|g| g.now_ms += 60 * 86_400_000),
         ["revocation_freshness"]
+    );
+    assert_eq!(
+        case(|g| g.floors.crl_numbers_min.milan = 10),
+        ["revocation_number"]
     );
     let genoa = |g: &mut Genuine| g.evidence.crl = read("crls/genoa-2022-10-31.crl.der");
     assert_eq!(case(genoa), ["revocation_issuer"]);
@@ -206,8 +211,8 @@ const TIGHTENED: &[(&str, Change, &[&str])] = &[
     ),
     (
         "genoa-v5-vcek-01-oak",
-        |g| g.floors.issued_ms = g.now_ms + 1,
-        &["floors_date"],
+        |g| g.floors.expires_ms = g.now_ms,
+        &["floors_expiry"],
     ),
     (
         "genoa-v5-vcek-01-oak",
@@ -262,7 +267,7 @@ const TIGHTENED: &[(&str, Change, &[&str])] = &[
     (
         "milan-v3-vlek-01-aws",
         |g| g.policy.dangerous_allow_vlek_of.clear(),
-        &["signer"],
+        &["signer", "chip"],
     ),
 ];
 
@@ -275,6 +280,53 @@ fn tightening_one_rule_fails_exactly_that_rule() {
         assert_eq!(refusal.stage(), Stage::Policy);
         assert_eq!(failed_names(&refusal), *expected, "{id}");
     }
+}
+
+/// What a `dangerous_` member lets through stands on the checklist as not checked, with the member's name.
+#[test]
+fn a_waiver_is_never_shown_as_a_check_that_passed() {
+    let all = |id: &str| -> Vec<(&'static str, String)> {
+        let verdict = Genuine::load(id).appraise().unwrap();
+        let rows = verdict.rows().iter();
+        rows.filter(|row| row.outcome == Outcome::NotChecked)
+            .filter_map(|row| {
+                let (_, member) = row.got.split_once("waived by ")?;
+                Some((row.check.name(), member.to_owned()))
+            })
+            .collect()
+    };
+    let row = |check, member: &str| (check, member.to_owned());
+    let revocation = row("revocation_present", "dangerous_allow_unchecked_revocation");
+    assert_eq!(all("turin-v5-vcek-02"), [revocation.clone()]);
+    assert_eq!(
+        all("milan-v3-vlek-01-aws"),
+        [
+            revocation.clone(),
+            row("signer", "dangerous_allow_vlek_of"),
+            row("chip", "dangerous_allow_vlek_of"),
+            row("vmpl", "dangerous_vmpl_max"),
+            row("product", "dangerous_allow_milan"),
+            row("firmware_committed", "dangerous_allow_provisional_firmware"),
+        ]
+    );
+    assert_eq!(
+        all("milan-v2-vcek-03-debug"),
+        [
+            revocation,
+            row("guest_policy_forbidden", "dangerous_guest_policy_allowed"),
+            row("platform_required", "dangerous_allow_unchecked_aliases"),
+            row("product", "dangerous_allow_milan"),
+        ]
+    );
+}
+
+#[test]
+fn the_vleks_of_a_provider_do_not_open_the_list_of_chips() {
+    let mut vcek = Genuine::load("genoa-v5-vcek-01-oak");
+    vcek.policy.dangerous_allow_vlek_of = vec!["amazon".to_owned()];
+    assert!(vcek.appraise().is_ok());
+    vcek.policy.chip_ids.clear();
+    assert_eq!(failed_names(&vcek.appraise().unwrap_err()), ["chip"]);
 }
 
 #[test]

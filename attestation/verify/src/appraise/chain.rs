@@ -1,7 +1,8 @@
 //! Stage 2: exactly root, intermediate and leaf, and the root's revocation list.
 
+mod revocation;
+
 use alloc::format;
-use alloc::string::String;
 use alloc::string::ToString;
 
 use ring::signature::RSA_PSS_2048_8192_SHA384;
@@ -11,13 +12,13 @@ use sha2::Sha256;
 
 use chancery_evidence::BasicConstraints;
 use chancery_evidence::Certificate;
-use chancery_evidence::Crl;
 use chancery_evidence::KeyUsage;
 use chancery_evidence::ProductLine;
 use chancery_evidence::PublicKey;
 use chancery_evidence::VekExtensions;
 use chancery_evidence::VekKind;
 
+use self::revocation::Revocation;
 use super::Inputs;
 use super::rows::Failed;
 use super::rows::Rows;
@@ -55,7 +56,12 @@ pub(crate) fn run<'a, A: Anchor>(
     check_validity(&leaf, CheckId::LeafValidity, inputs.now_ms, rows)?;
     check_signed_by(&intermediate, &leaf, CheckId::LeafSignature, rows)?;
     let extensions = check_extensions(&leaf, line, kind, rows)?;
-    check_revocation(&evidence.crl, &root, &intermediate, inputs, rows)?;
+    let revocation = Revocation {
+        root: &root,
+        intermediate: &intermediate,
+        line,
+    };
+    revocation.check(&evidence.crl, inputs, rows)?;
     Ok(Leaf {
         line,
         key,
@@ -237,84 +243,4 @@ fn check_signed_by(
         if valid { "valid" } else { "invalid" },
         valid,
     )
-}
-
-/// A list that is there is always checked for form, issuer, signature and content. Only its absence or age can be
-/// waived.
-fn check_revocation(
-    bytes: &[u8],
-    root: &Certificate<'_>,
-    intermediate: &Certificate<'_>,
-    inputs: &Inputs<'_>,
-    rows: &mut Rows,
-) -> Result<(), Failed> {
-    const WAIVED: &str = "waived by dangerous_allow_unchecked_revocation";
-    let waived = inputs.policy.dangerous_allow_unchecked_revocation;
-    if bytes.is_empty() && waived {
-        rows.skip(
-            CheckId::RevocationPresent,
-            "a revocation list",
-            format!("none; {WAIVED}"),
-        );
-        return Ok(());
-    }
-    let present = if bytes.is_empty() { "none" } else { "present" };
-    rows.require(
-        CheckId::RevocationPresent,
-        "a revocation list",
-        present,
-        !bytes.is_empty(),
-    )?;
-    let crl = match Crl::parse(bytes) {
-        Ok(crl) => crl,
-        Err(error) => {
-            rows.note(
-                CheckId::RevocationEncoding,
-                "one list",
-                error.to_string(),
-                false,
-            );
-            return Err(Failed(Stage::Chain));
-        }
-    };
-    rows.note(CheckId::RevocationEncoding, "one list", "well formed", true);
-    let issued = crl.issuer() == root.subject();
-    let issuer = root.subject().common_name();
-    rows.require(
-        CheckId::RevocationIssuer,
-        issuer,
-        crl.issuer().common_name(),
-        issued,
-    )?;
-    let valid = is_signed_by(root, crl.signed(), crl.signature());
-    let got = if valid { "valid" } else { "invalid" };
-    rows.require(
-        CheckId::RevocationSignature,
-        format!("valid by {issuer}"),
-        got,
-        valid,
-    )?;
-
-    let (from, to, now_ms) = (crl.this_update_ms(), crl.next_update_ms(), inputs.now_ms);
-    let fresh = (from..=to).contains(&now_ms);
-    let expected = format!("{from} to {to} ms");
-    if !fresh && waived {
-        rows.skip(
-            CheckId::RevocationFreshness,
-            expected,
-            format!("{now_ms} ms; {WAIVED}"),
-        );
-    } else {
-        let got = format!("{now_ms} ms");
-        rows.require(CheckId::RevocationFreshness, expected, got, fresh)?;
-    }
-    // Serial numbers mean something only together with their issuer: the list's issuer is the root, as is that of the
-    // intermediate. A leaf's serial number, always zero, is never looked up.
-    let revoked = crl.revokes(intermediate.serial()) || crl.revokes(root.serial());
-    let got = if revoked {
-        String::from("revoked")
-    } else {
-        String::from("not revoked")
-    };
-    rows.require(CheckId::IntermediateRevoked, "not revoked", got, !revoked)
 }

@@ -77,15 +77,23 @@ fn check_signer(leaf: &Leaf<'_>, inputs: &Inputs<'_>, rows: &mut Rows) {
     match &leaf.extensions.identity {
         VekIdentity::Chip(_) => rows.note(CheckId::Signer, "VCEK", "VCEK", true),
         VekIdentity::Provider(provider) => {
-            let allowed = inputs.policy.dangerous_allow_vlek_of.contains(provider);
-            rows.note(
+            let allowed = is_allowed_provider(inputs, provider);
+            rows.waivable(
                 CheckId::Signer,
                 "VCEK",
                 format!("VLEK of {provider}"),
                 allowed,
+                Some(VLEK_WAIVER),
             );
         }
     }
+}
+
+/// The member that lets VLEKs through.
+const VLEK_WAIVER: &str = "dangerous_allow_vlek_of";
+
+fn is_allowed_provider(inputs: &Inputs<'_>, provider: &String) -> bool {
+    inputs.policy.dangerous_allow_vlek_of.contains(provider)
 }
 
 fn check_chip(leaf: &Leaf<'_>, inputs: &Inputs<'_>, rows: &mut Rows) {
@@ -99,15 +107,14 @@ fn check_chip(leaf: &Leaf<'_>, inputs: &Inputs<'_>, rows: &mut Rows) {
             let listed = policy.chip_ids.contains(chip);
             rows.note(CheckId::Chip, "a listed chip", hex::encode(chip), listed);
         }
-        VekIdentity::Provider(_) => {
-            let allowed = policy.dangerous_allow_any_chip;
-            rows.note(
-                CheckId::Chip,
-                "a listed chip",
-                "unknown: a VLEK names none",
-                allowed,
-            );
-        }
+        // A VLEK names no chip: whoever believes a provider's VLEKs believes in all of its chips, and in nobody else's.
+        VekIdentity::Provider(provider) => rows.waivable(
+            CheckId::Chip,
+            "a listed chip",
+            "unknown: a VLEK names none",
+            is_allowed_provider(inputs, provider),
+            Some(VLEK_WAIVER),
+        ),
     }
 }
 
@@ -144,12 +151,13 @@ fn check_data(fields: &ReportFields, inputs: &Inputs<'_>, rows: &mut Rows) {
 
 fn check_vmpl(fields: &ReportFields, inputs: &Inputs<'_>, rows: &mut Rows) {
     let max = inputs.policy.dangerous_vmpl_max;
-    let expected = format!("at most {max}");
-    rows.note(
+    let waived = (fields.vmpl > 0).then_some("dangerous_vmpl_max");
+    rows.waivable(
         CheckId::Vmpl,
-        expected,
+        format!("at most {max}"),
         fields.vmpl.to_string(),
         fields.vmpl <= max,
+        waived,
     );
 }
 
@@ -204,10 +212,12 @@ fn check_migration_agent(fields: &ReportFields, rows: &mut Rows) {
     let allowed = fields.policy.has(GuestPolicy::MIGRATE_MA);
     let absent = fields.report_id_ma == [0xff; 32];
     let got = if absent { "none" } else { "one" };
-    rows.note(
+    let waived = (!absent).then_some("dangerous_guest_policy_allowed");
+    rows.waivable(
         CheckId::MigrationAgent,
-        "none unless allowed",
+        "none",
         got,
         absent || allowed,
+        waived,
     );
 }

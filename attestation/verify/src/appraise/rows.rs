@@ -1,5 +1,6 @@
 //! The rows as they are written.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -62,6 +63,25 @@ impl Rows {
             got.into(),
             Outcome::NotChecked,
         ));
+    }
+
+    /// Writes a row that passes only because of a member of the policy: it then stands there as not checked, with the
+    /// member's name, so that nobody takes the waiver for the rule.
+    pub(crate) fn waivable(
+        &mut self,
+        check: CheckId,
+        expected: impl Into<String>,
+        got: impl Into<String>,
+        passed: bool,
+        waived_by: Option<&str>,
+    ) {
+        match waived_by {
+            Some(member) if passed => {
+                let got = format!("{}; waived by {member}", got.into());
+                self.skip(check, expected, got);
+            }
+            Some(_) | None => self.note(check, expected, got, passed),
+        }
     }
 
     pub(crate) fn any_failed(&self) -> bool {

@@ -20,6 +20,7 @@ use chancery_evidence::TcbComponents;
 
 use super::*;
 use crate::check::Outcome;
+use crate::floors::CrlNumbers;
 use crate::floors::Floor;
 use crate::floors::FloorRule;
 use crate::floors::Processors;

@@ -11,6 +11,7 @@ use chancery_json::Limits;
 use chancery_json::Object;
 use chancery_json::Value;
 
+use super::CrlNumbers;
 use super::Floor;
 use super::FloorRule;
 use super::Processors;
@@ -32,6 +33,8 @@ impl TcbFloors {
         let floors = Self {
             version: fields.take_u64("version")?,
             issued_ms: fields.take_u64("issued_ms")?,
+            expires_ms: fields.take_u64("expires_ms")?,
+            crl_numbers_min: read_crl_numbers(fields.take_object("crl_numbers_min")?)?,
             rules: list(&mut fields, "floors", read_rule)?,
         };
         fields.finish()?;
@@ -49,9 +52,27 @@ impl TcbFloors {
         let object = Object::new()
             .with("version", self.version)
             .with("issued_ms", self.issued_ms)
+            .with("expires_ms", self.expires_ms)
+            .with(
+                "crl_numbers_min",
+                Object::new()
+                    .with("milan", self.crl_numbers_min.milan)
+                    .with("genoa", self.crl_numbers_min.genoa)
+                    .with("turin", self.crl_numbers_min.turin),
+            )
             .with("floors", rules);
         Ok(object.to_bytes())
     }
+}
+
+fn read_crl_numbers(mut fields: Fields) -> Result<CrlNumbers, PolicyError> {
+    let numbers = CrlNumbers {
+        milan: fields.take_u64("milan")?,
+        genoa: fields.take_u64("genoa")?,
+        turin: fields.take_u64("turin")?,
+    };
+    fields.finish()?;
+    Ok(numbers)
 }
 
 fn read_rule(element: Element) -> Result<FloorRule, PolicyError> {

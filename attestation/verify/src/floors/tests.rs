@@ -32,10 +32,12 @@ fn the_shipped_floors_read_and_write_and_have_a_rule_for_each_known_silicon() {
         ),
         (ProductLine::Turin, cpu(0x1a, 0x02, 1), Some("Turin")),
         (ProductLine::Turin, cpu(0x1a, 0x11, 0), None),
+        (ProductLine::Genoa, cpu(0x19, 0x11, 3), None),
         (ProductLine::Turin, cpu(0x19, 0x11, 1), None),
     ] {
         assert_eq!(name(line, cpu), expected, "{cpu:?}");
     }
+    assert_eq!(shipped.crl_numbers_min.of(ProductLine::Milan), 9);
     assert!(shipped.rules.iter().all(|rule| !rule.sources.is_empty()));
 }
 
@@ -84,7 +86,8 @@ fn refuses_documents_that_break_their_own_rules() {
     let too_many = |pointer: &str| PolicyError::TooMany {
         pointer: pointer.to_string(),
     };
-    let cases: [(Change, PolicyError); 11] = [
+    let cases: [(Change, PolicyError); 12] = [
+        (|f| f.expires_ms = f.issued_ms, PolicyError::Window),
         (
             |f| f.rules = vec![f.rules[0].clone(); 65],
             too_many("/floors"),
@@ -143,6 +146,10 @@ fn refuses_each_missing_unknown_and_duplicate_member_with_its_place() {
     for name in [
         "version",
         "issued_ms",
+        "expires_ms",
+        "crl_numbers_min",
+        "genoa",
+        "turin",
         "floors",
         "name",
         "line",
@@ -184,7 +191,11 @@ fn refuses_each_missing_unknown_and_duplicate_member_with_its_place() {
             "\"microcode\":256",
             "/floors/0/tcb_floor/microcode",
         ),
-        ("\"milan\"", "\"venice\"", "/floors/0/line"),
+        (
+            "\"line\":\"milan\"",
+            "\"line\":\"venice\"",
+            "/floors/0/line",
+        ),
     ] {
         let changed = text.replacen(from, to, 1);
         assert_ne!(changed, text, "{from}");

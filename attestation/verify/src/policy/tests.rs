@@ -126,7 +126,12 @@ fn refuses_policies_that_break_their_own_rules() {
     let bits = |pointer: &str| PolicyError::Bits {
         pointer: pointer.to_string(),
     };
-    let cases: [(Change, PolicyError); 16] = [
+    let cases: [(Change, PolicyError); 18] = [
+        (
+            |p| p.releases = vec![p.releases[0].clone(); 2],
+            PolicyError::Measurement,
+        ),
+        (|p| p.floors_version_min = 0, PolicyError::Level),
         (|p| p.expires_ms = p.issued_ms, PolicyError::Window),
         (
             |p| p.releases = vec![p.releases[0].clone(); 65],

@@ -10,8 +10,8 @@ use chancery_emulated_sp::{
 use chancery_evidence::{GuestPolicy, TcbComponents};
 use chancery_platform::SecureProcessor as _;
 use chancery_verify::{
-    Amd, Anchor, CheckId, Evidence, Floor, FloorRule, Mode, Processors, Refusal, Release,
-    ReleasePolicy, Stage, TcbFloors, appraise,
+    Amd, Anchor, CheckId, CrlNumbers, Evidence, Floor, FloorRule, Mode, Processors, Refusal,
+    Release, ReleasePolicy, Stage, TcbFloors, appraise,
 };
 
 const NOW_MS: u64 = 1_790_000_000_000;
@@ -73,7 +73,9 @@ fn floors(product: EmulatedProduct) -> TcbFloors {
     let level = product.level();
     TcbFloors {
         version: 1,
-        issued_ms: NOW_MS,
+        issued_ms: NOW_MS - 1,
+        expires_ms: NOW_MS + 1,
+        crl_numbers_min: CrlNumbers::ANY,
         rules: vec![FloorRule {
             name: "test".to_owned(),
             line: product.line(),

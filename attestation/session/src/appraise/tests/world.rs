@@ -27,6 +27,7 @@ use chancery_tlog::MerkleTree;
 use chancery_tlog::SignerKey;
 use chancery_tlog::TreeHead;
 use chancery_tlog::leaf_hash;
+use chancery_verify::CrlNumbers;
 use chancery_verify::Evidence;
 use chancery_verify::Floor;
 use chancery_verify::FloorRule;
@@ -496,7 +497,9 @@ fn floors() -> TcbFloors {
     let fields = fields();
     TcbFloors {
         version: 1,
-        issued_ms: NOW_MS,
+        issued_ms: NOW_MS - 1,
+        expires_ms: NOW_MS + 1,
+        crl_numbers_min: CrlNumbers::ANY,
         rules: vec![FloorRule {
             name: "test".to_string(),
             line: LINE,

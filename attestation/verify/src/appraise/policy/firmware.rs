@@ -22,12 +22,13 @@ pub(crate) fn check(
     rows: &mut Rows,
 ) {
     let allowed = inputs.policy.products.contains(&line);
-    rows.note(
-        CheckId::Product,
-        "an allowed product line",
-        line.name(),
-        allowed,
-    );
+    let waived = match line {
+        // A policy that lists Milan is well formed only with this member.
+        ProductLine::Milan => Some("dangerous_allow_milan"),
+        ProductLine::Genoa | ProductLine::Turin => None,
+    };
+    let expected = "an allowed product line";
+    rows.waivable(CheckId::Product, expected, line.name(), allowed, waived);
     check_floors_themselves(inputs, rows);
     let cpu = fields.version.cpuid();
     let floor = inputs.floors.floor(line, cpu);
@@ -63,12 +64,12 @@ fn check_floors_themselves(inputs: &Inputs<'_>, rows: &mut Rows) {
         got.to_string(),
         got >= min,
     );
-    let (issued, now) = (floors.issued_ms, inputs.now_ms);
+    let (expires, now) = (floors.expires_ms, inputs.now_ms);
     rows.note(
-        CheckId::FloorsDate,
-        format!("at most {now} ms"),
-        format!("{issued} ms"),
-        issued <= now,
+        CheckId::FloorsExpiry,
+        format!("before {expires} ms"),
+        format!("{now} ms"),
+        now < expires,
     );
 }
 
@@ -157,7 +158,10 @@ fn check_order(fields: &ReportFields, line: ProductLine, rows: &mut Rows) {
         tcb(fields.launch_tcb),
     ) {
         (Some(reported), Some(committed), Some(current), Some(launch)) => {
-            committed.at_least(reported) && current.at_least(committed) && current.at_least(launch)
+            committed.at_least(reported)
+                && current.at_least(committed)
+                && current.at_least(launch)
+                && fields.current_firmware >= fields.committed_firmware
         }
         _ => false,
     };

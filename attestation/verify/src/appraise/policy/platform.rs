@@ -5,6 +5,7 @@ use alloc::format;
 use chancery_evidence::GuestPolicy;
 use chancery_evidence::PlatformInfo;
 use chancery_evidence::ReportFields;
+use chancery_evidence::SignerInfo;
 
 use super::super::rows::Rows;
 use crate::check::CheckId;
@@ -15,6 +16,7 @@ use crate::policy::ReleasePolicy;
 pub(crate) fn check(fields: &ReportFields, policy: &ReleasePolicy, rows: &mut Rows) {
     check_guest(fields.policy, policy, rows);
     check_consistency(fields.policy, fields.platform_info, rows);
+    check_author_key(fields, rows);
     check_platform(fields.platform_info, policy, rows);
 }
 
@@ -34,11 +36,14 @@ fn check_guest(guest: GuestPolicy, policy: &ReleasePolicy, rows: &mut Rows) {
     let forbidden = policy.guest_policy.forbidden | closed;
     let clear = guest.bits() & forbidden == 0;
     let expected = format!("none of {forbidden:#x}");
-    rows.note(
+    // Bits that are never good, but let through by name.
+    let waived = guest.bits() & GUEST_POLICY_FORBIDDEN_ALWAYS != 0;
+    rows.waivable(
         CheckId::GuestPolicyForbidden,
         expected,
         show(guest.bits()),
         clear,
+        waived.then_some("dangerous_guest_policy_allowed"),
     );
 
     let (major, minor) = guest.abi();
@@ -76,6 +81,22 @@ fn check_consistency(guest: GuestPolicy, platform: PlatformInfo, rows: &mut Rows
     rows.note(CheckId::CiphertextHidingConsistent, expected, got(), hiding);
 }
 
+/// Firmware writes the digest of an author key only when it is enabled.
+fn check_author_key(fields: &ReportFields, rows: &mut Rows) {
+    let enabled = fields.signer_info.has(SignerInfo::AUTHOR_KEY_EN);
+    let consistent = enabled || fields.author_key_digest == [0; 48];
+    rows.note(
+        CheckId::AuthorKeyConsistent,
+        "zero unless enabled",
+        format!(
+            "{}, {}",
+            if enabled { "enabled" } else { "not enabled" },
+            hex::encode(fields.author_key_digest)
+        ),
+        consistent,
+    );
+}
+
 fn check_platform(platform: PlatformInfo, policy: &ReleasePolicy, rows: &mut Rows) {
     let unknown = platform.bits() & !PlatformInfo::RULED;
     let got = format!("{:#x}", platform.bits());
@@ -87,11 +108,13 @@ fn check_platform(platform: PlatformInfo, policy: &ReleasePolicy, rows: &mut Row
     );
     let required = policy.platform_info.required;
     let expected = format!("all of {required:#x}");
-    rows.note(
+    let unchecked = !platform.has(PlatformInfo::ALIAS_CHECK_COMPLETE);
+    rows.waivable(
         CheckId::PlatformRequired,
         expected,
         got.as_str(),
         platform.has(required),
+        unchecked.then_some("dangerous_allow_unchecked_aliases"),
     );
     let forbidden = policy.platform_info.forbidden;
     let expected = format!("none of {forbidden:#x}");

@@ -204,6 +204,10 @@ const SPOILED_FIELDS: &[(Change, &[&str])] = &[
     (|f| f.report_id_ma[31] = 0xfe, &["migration_agent"]),
     (|f| f.current_firmware.build += 1, &["firmware_committed"]),
     (
+        |f| f.committed_firmware.build += 1,
+        &["tcb_order", "firmware_committed"],
+    ),
+    (
         |f| f.committed_firmware.minor -= 1,
         &["firmware_floor", "firmware_committed"],
     ),
@@ -418,7 +422,10 @@ fn an_author_key_counts_only_when_it_is_enabled() {
     };
     let mut fields = fields(GENOA);
     fields.author_key_digest = [0x66; 48];
-    assert_eq!(run(GENOA, &fields, &policy), ["id_block"]);
+    assert_eq!(
+        run(GENOA, &fields, &policy),
+        ["author_key_consistent", "id_block"]
+    );
     fields.signer_info = SignerInfo::from_bits(SignerInfo::AUTHOR_KEY_EN);
     assert!(run(GENOA, &fields, &policy).is_empty());
     fields.guest_svn = 2;

@@ -154,7 +154,9 @@ pub(super) fn floors(line: ProductLine) -> TcbFloors {
     let cpu = fields.version.cpuid().unwrap();
     TcbFloors {
         version: 1,
-        issued_ms: NOW_MS,
+        issued_ms: NOW_MS - 1,
+        expires_ms: NOW_MS + 1,
+        crl_numbers_min: CrlNumbers::ANY,
         rules: [FloorRule {
             name: String::from("test"),
             line,

@@ -9,8 +9,8 @@ use chancery_emulated_sp::{EMULATED_ROOTS_PURPOSE, EmulatedProduct, EmulatedRoot
 use chancery_evidence::{FirmwareVersion, TcbComponents};
 use chancery_json::{Fields, Limits, Object};
 use chancery_verify::{
-    Floor, FloorRule, Processors, RELEASE_POLICY_TYPE, Release, ReleasePolicy, TCB_FLOORS_TYPE,
-    TcbFloors, open_release_policy, open_tcb_floors,
+    CrlNumbers, Floor, FloorRule, Processors, RELEASE_POLICY_TYPE, Release, ReleasePolicy,
+    TCB_FLOORS_TYPE, TcbFloors, open_release_policy, open_tcb_floors,
 };
 use tokio::process::Command;
 
@@ -129,6 +129,8 @@ impl Identity {
         TcbFloors {
             version,
             issued_ms,
+            expires_ms: issued_ms.saturating_add(LIFE_MS),
+            crl_numbers_min: CrlNumbers::ANY,
             rules: vec![FloorRule {
                 name: "emulated".to_owned(),
                 line: self.product.line(),
@@ -226,7 +228,8 @@ pub(crate) fn settle_floors(
         let old = open_tcb_floors(&envelope, &[key.public_key()], 1)
             .map_err(|error| document_error(path, error.to_string()))?;
         let old = old.floors();
-        if *old == identity.floors(old.version, old.issued_ms) && old.issued_ms <= now_ms {
+        let lives = now_ms.saturating_add(RENEWAL_MS) < old.expires_ms;
+        if *old == identity.floors(old.version, old.issued_ms) && lives {
             return Ok(Settled::Kept);
         }
         version = old.version.saturating_add(1);
@@ -330,11 +333,16 @@ mod tests {
         assert_eq!(settle(88, NOW_MS), Settled::Signed(1));
         assert_eq!(settle(88, NOW_MS + DAY_MS), Settled::Kept);
         assert_eq!(settle(89, NOW_MS + DAY_MS), Settled::Signed(2));
+        assert_eq!(
+            settle(89, NOW_MS + 310 * DAY_MS),
+            Settled::Signed(3),
+            "renewed"
+        );
         let envelope = files::read(&path).unwrap();
         let floors = open_tcb_floors(&envelope, &[key.public_key()], 1).unwrap();
         let rule = &floors.floors().rules[0];
         assert_eq!(rule.floor.tcb.microcode, 89);
-        assert_eq!(floors.floors().version, 2);
+        assert_eq!(floors.floors().version, 3);
         let other = SigningKey::from_seed([8; 32]);
         let refused = settle_floors(&path, &identity(89), &other, NOW_MS);
         assert!(matches!(refused, Err(DevError::Document { .. })));

@@ -17,7 +17,7 @@ use chancery_session::{
 };
 use chancery_tlog::{Checkpoint, CosignerKey, MerkleTree, SignerKey, TreeHead, leaf_hash};
 use chancery_verify::{
-    Anchor, Evidence, Floor, FloorRule, Mode, Processors, RELEASE_POLICY_TYPE, Release,
+    Anchor, CrlNumbers, Evidence, Floor, FloorRule, Mode, Processors, RELEASE_POLICY_TYPE, Release,
     ReleasePolicy, RootKey, TCB_FLOORS_TYPE, TcbFloors,
 };
 use ed25519_dalek::Signer as _;
@@ -374,7 +374,9 @@ fn floors() -> TcbFloors {
     let fields = fields();
     TcbFloors {
         version: 1,
-        issued_ms: NOW_MS,
+        issued_ms: NOW_MS - 1,
+        expires_ms: NOW_MS + 1,
+        crl_numbers_min: CrlNumbers::ANY,
         rules: vec![FloorRule {
             name: "test".to_owned(),
             line: LINE,
