@@ -181,8 +181,9 @@ fn go_on<A: Anchor>(
 ) -> Result<(AttestedSession<A>, RememberedHead), Stop> {
     let (rules, verdict) = policy::check_node(&walk, anchor, recorder)?;
     channel::check(&walk, anchor, &rules, &verdict, recorder)?;
-    let (checkpoint, head) = log::check(&walk, recorder)?;
-    policy::check_versions(&walk, &rules, recorder)?;
+    let logged = log::check(&walk, recorder)?;
+    policy::check_versions(&walk, &rules, &logged.policy_sha256, recorder)?;
+    let (checkpoint, head) = (logged.checkpoint, logged.head);
     time::check(&walk, &checkpoint, recorder)?;
     let (policy, floors) = (rules.policy, rules.floors);
     let known = walk.remembered.map(|known| known.head);

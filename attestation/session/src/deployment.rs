@@ -25,7 +25,7 @@ const RELEASE_KEYS_MAX: usize = 16;
 /// The longest origin and base URL in bytes.
 const TEXT_SIZE_MAX: usize = 255;
 /// The longest PEM text of TLS roots in bytes.
-const TLS_ROOTS_SIZE_MAX: usize = 256 * 1024;
+const TLS_ROOTS_SIZE_MAX: usize = 64 * 1024;
 
 /// What is wrong with a deployment file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -107,7 +107,7 @@ checks! {
     FloorsForward = "floors_forward" at 7,
     /// The node statement names this policy.
     NodePolicy = "node_policy" at 7,
-    /// The policy itself is logged.
+    /// The boot entry and the entry of the node statement name this policy.
     PolicyLogged = "policy_logged" at 7,
     /// A quorum of witnesses cosigned the beacon.
     BeaconQuorum = "beacon_quorum" at 8,

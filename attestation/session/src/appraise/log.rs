@@ -23,11 +23,17 @@ use crate::exchange::LoggedLeaf;
 use crate::rows::SessionCheck;
 use crate::statement::Head;
 
-/// Checks the checkpoint and the entries, and gives the head to remember.
-pub(crate) fn check(
-    walk: &Walk<'_>,
-    recorder: &mut Recorder,
-) -> Result<(CosignedCheckpoint, RememberedHead), Stop> {
+/// What the log says of this node.
+pub(crate) struct Logged {
+    pub(crate) checkpoint: CosignedCheckpoint,
+    /// The head to remember.
+    pub(crate) head: RememberedHead,
+    /// SHA-256 of the release policy, as the node's entries name it.
+    pub(crate) policy_sha256: [u8; 32],
+}
+
+/// Checks the checkpoint and the entries.
+pub(crate) fn check(walk: &Walk<'_>, recorder: &mut Recorder) -> Result<Logged, Stop> {
     let note = walk.response.checkpoint.as_bytes();
     let checkpoint = recorder.decoded(SessionCheck::CheckpointQuorum, cosigned(walk, note))?;
     let got = format!(
@@ -51,10 +57,14 @@ pub(crate) fn check(
     recorder.require(SessionCheck::SessionCheckpoint, expected, got, same)?;
 
     check_genesis(walk, &checkpoint, recorder)?;
-    check_boot(walk, &checkpoint, recorder)?;
-    check_node(walk, &checkpoint, recorder)?;
+    let boot = check_boot(walk, &checkpoint, recorder)?;
+    let policy_sha256 = check_node(walk, &boot, &checkpoint, recorder)?;
     let head = check_remembered(walk, &checkpoint, recorder)?;
-    Ok((checkpoint, head))
+    Ok(Logged {
+        checkpoint,
+        head,
+        policy_sha256,
+    })
 }
 
 pub(crate) fn cosigned(walk: &Walk<'_>, note: &[u8]) -> Result<CosignedCheckpoint, LogError> {
@@ -111,9 +121,14 @@ fn check_genesis(
     let same = logged.index == 0
         && id.0 == deployment.deployment_id()
         && genesis.log_origin == deployment.log_origin()
-        && genesis.log_key == deployment.log_key_text();
-    let expected = format!("leaf 0 is {}", hex::encode(deployment.deployment_id()));
-    let got = format!("leaf {} is {}", logged.index, hex::encode(id.0));
+        && genesis.log_key == deployment.log_key_text()
+        && genesis.config_digest.0 == walk.node.config_digest;
+    let show = |index: u64, id: &[u8], configuration: &[u8]| {
+        let (id, configuration) = (hex::encode(id), hex::encode(configuration));
+        format!("leaf {index} is {id} of configuration {configuration}")
+    };
+    let expected = show(0, &deployment.deployment_id(), &walk.node.config_digest);
+    let got = show(logged.index, &id.0, &genesis.config_digest.0);
     recorder.require(CHECK, expected, got, same)
 }
 
@@ -121,7 +136,7 @@ fn check_boot(
     walk: &Walk<'_>,
     checkpoint: &CosignedCheckpoint,
     recorder: &mut Recorder,
-) -> Result<(), Stop> {
+) -> Result<EpochLeaf, Stop> {
     const CHECK: SessionCheck = SessionCheck::BootEntry;
     let logged = &walk.response.boot;
     let leaf = included(CHECK, logged, EpochKind::Boot, checkpoint, recorder)?;
@@ -129,14 +144,17 @@ fn check_boot(
     let same = logged.index == node.boot_index && leaf.detail == node.boot_nonce;
     let show = |index: u64, nonce: &[u8]| format!("leaf {index}, nonce {}", hex::encode(nonce));
     let expected = show(node.boot_index, &node.boot_nonce);
-    recorder.require(CHECK, expected, show(logged.index, &leaf.detail), same)
+    recorder.require(CHECK, expected, show(logged.index, &leaf.detail), same)?;
+    Ok(leaf)
 }
 
+/// The entry of the node statement, made by the instance that made the boot entry. Gives the policy that both name.
 fn check_node(
     walk: &Walk<'_>,
+    boot: &EpochLeaf,
     checkpoint: &CosignedCheckpoint,
     recorder: &mut Recorder,
-) -> Result<(), Stop> {
+) -> Result<[u8; 32], Stop> {
     const CHECK: SessionCheck = SessionCheck::NodeEntry;
     let logged = &walk.response.node;
     let leaf = included(
@@ -146,10 +164,23 @@ fn check_node(
         checkpoint,
         recorder,
     )?;
-    let same = leaf.detail == walk.node_sha256 && logged.index > walk.node.boot_index;
-    let expected = format!("{} after the boot entry", hex::encode(walk.node_sha256));
-    let got = format!("{} at leaf {}", hex::encode(&leaf.detail), logged.index);
-    recorder.require(CHECK, expected, got, same)
+    let same = leaf.detail == walk.node_sha256
+        && logged.index > walk.node.boot_index
+        && leaf.instance_key == boot.instance_key
+        && leaf.policy_hash == boot.policy_hash;
+    let expected = format!(
+        "{} after the boot entry, of its instance and policy",
+        hex::encode(walk.node_sha256)
+    );
+    let got = format!(
+        "{} at leaf {}, instance {}, policy {}",
+        hex::encode(&leaf.detail),
+        logged.index,
+        hex::encode(leaf.instance_key.0),
+        hex::encode(leaf.policy_hash.0)
+    );
+    recorder.require(CHECK, expected, got, same)?;
+    Ok(leaf.policy_hash.0)
 }
 
 /// A log that is shorter than remembered, or another one of the same size, is refused with or without a proof.

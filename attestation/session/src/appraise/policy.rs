@@ -123,6 +123,7 @@ fn appraised<A: Anchor>(
 pub(crate) fn check_versions(
     walk: &Walk<'_>,
     rules: &Rules,
+    logged_sha256: &[u8; 32],
     recorder: &mut Recorder,
 ) -> Result<(), Stop> {
     let policy = &rules.policy;
@@ -139,9 +140,9 @@ pub(crate) fn check_versions(
     let got = show(walk.node.policy_version, &walk.node.policy_sha256);
     let same = walk.node.policy_version == version && walk.node.policy_sha256 == *policy.sha256();
     recorder.require(SessionCheck::NodePolicy, expected, got, same)?;
-    let expected = "the policy's own entry in the log";
-    recorder.skip(SessionCheck::PolicyLogged, expected, "no proof is served");
-    Ok(())
+    let (expected, got) = (hex::encode(policy.sha256()), hex::encode(logged_sha256));
+    let same = logged_sha256 == policy.sha256();
+    recorder.require(SessionCheck::PolicyLogged, expected, got, same)
 }
 
 fn require_forward(

@@ -68,8 +68,7 @@ fn rows_stand_in_step_order_and_say_what_was_not_checked() {
             "image_id",
             "checkpoint_extends",
             "policy_version",
-            "floors_forward",
-            "policy_logged"
+            "floors_forward"
         ]
     );
     let appraised =

@@ -119,6 +119,18 @@ fn another_deployment_log_or_release_key_is_refused() {
         refused(|w| w.spoil_deployment = |d| d.deployment_id[0] ^= 1),
         ["node_deployment"]
     );
+    // A log that was begun under another configuration.
+    assert_eq!(
+        refused(|w| {
+            w.spoil_node = |n| n.config_digest[0] ^= 1;
+            w.genesis.config_digest.0[1] ^= 1;
+        }),
+        ["node_configuration"]
+    );
+    assert_eq!(
+        refused(|w| w.genesis.config_digest.0[1] ^= 1),
+        ["genesis_entry"]
+    );
     // A twin deployment: the same image, configuration and log key, but another genesis.
     assert_eq!(
         refused(|w| {
@@ -197,13 +209,23 @@ fn each_logged_entry_is_included_of_its_kind_and_content() {
         );
     }
     type Leaves = fn(&mut [chancery_directory::EpochLeaf]);
-    let cases: [(Leaves, &str); 6] = [
+    let cases: [(Leaves, &str); 9] = [
         (|l| l[0].kind = EpochKind::Epoch, "genesis_entry"),
         (|l| l[0].detail.push(0), "genesis_entry"),
         (|l| l[1].kind = EpochKind::Epoch, "boot_entry"),
         (|l| l[1].epoch = 7, "boot_entry"),
         (|l| l[2].detail[0] ^= 1, "node_entry"),
         (|l| l[2].kind = EpochKind::Certificate, "node_entry"),
+        // Entries of two instances, of two policies, and of a policy that is not the one served.
+        (|l| l[1].instance_key.0[0] ^= 1, "node_entry"),
+        (|l| l[2].policy_hash.0[0] ^= 1, "node_entry"),
+        (
+            |l| {
+                l[1].policy_hash.0[0] ^= 1;
+                l[2].policy_hash.0[0] ^= 1;
+            },
+            "policy_logged",
+        ),
     ];
     for (index, (change, check)) in cases.into_iter().enumerate() {
         let mut world = World::new();

@@ -172,10 +172,16 @@ impl World {
     /// The log up to the boot entry: genesis and boot.
     fn first_leaves(&self) -> Vec<EpochLeaf> {
         let genesis = self.genesis.encode().unwrap();
-        vec![
+        let mut leaves = vec![
             epoch_leaf(EpochKind::Genesis, 0, genesis),
             epoch_leaf(EpochKind::Boot, 1, self.node.boot_nonce.to_vec()),
-        ]
+        ];
+        leaves[1].policy_hash = self.policy_hash();
+        leaves
+    }
+
+    fn policy_hash(&self) -> LogDigest {
+        LogDigest(Sha256::digest(self.policy.to_json().unwrap()).into())
     }
 
     fn leaves(&self, node_sha256: [u8; 32]) -> Vec<EpochLeaf> {
@@ -185,6 +191,7 @@ impl World {
             2,
             node_sha256.to_vec(),
         ));
+        leaves[2].policy_hash = self.policy_hash();
         for _ in 0..self.extra_leaves {
             let index = u64::try_from(leaves.len()).unwrap();
             leaves.push(epoch_leaf(EpochKind::Epoch, index, vec![]));

@@ -218,7 +218,7 @@ fn leaf(kind: EpochKind, epoch: u64, detail: Vec<u8>) -> EpochLeaf {
         updates: LogDigest([0; 32]),
         n_updates: 0,
         instance_key: LogDigest([0; 32]),
-        policy_hash: LogDigest([0; 32]),
+        policy_hash: LogDigest(Sha256::digest(policy().to_json().unwrap()).into()),
         detail,
     }
 }
