@@ -1,12 +1,13 @@
 //! The encrypted but unappraised connection: steps 2 and 3 of a client.
 //!
-//! [`Channel`] can do one thing, the attestation exchange, and gives the connection back for the
-//! exporter. It has no way to send anything else; only `connection.rs` makes a usable connection
-//! out of it, and asks for an appraised session first (invariant I3).
+//! [`Channel`] makes the attestation exchange, and gives the connection back for the exporter. All
+//! else that it can do is called by `appraised.rs` alone, which holds an appraised session with it
+//! (invariant I3).
 
 use core::future::poll_fn;
 use core::pin::pin;
 use core::task::Poll;
+use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ use crate::http::http1_builder;
 use crate::limits::ATTEST_TIME_MAX;
 use crate::limits::CONNECT_TIME_MAX;
 use crate::limits::HANDSHAKE_TIME_MAX;
+use crate::limits::RESPONSE_SIZE_MAX;
+use crate::limits::RESPONSE_TIME_MAX;
 
 /// An encrypted connection to *somebody* who holds a certificate of the pinned roots.
 pub(crate) struct Channel {
@@ -133,20 +136,42 @@ impl Channel {
     }
 
     /// Sends the attestation request as the connection's first bytes and reads the response.
-    ///
-    /// HTTP is driven by hand, so that the TLS stream comes back for the exporter, and the server
-    /// has sent exactly one response when it does.
     pub(crate) async fn attest(self, request: Request) -> Result<(Self, Response), ClientError> {
+        let bounds = (Step::Attest, ATTEST_TIME_MAX, ATTEST_RESPONSE_SIZE_MAX);
+        self.exchange(request, bounds).await
+    }
+
+    /// Sends a request and reads its response. Only for a caller that holds an appraised session.
+    pub(crate) async fn fetch(self, request: Request) -> Result<(Self, Response), ClientError> {
+        let bounds = (Step::Request, RESPONSE_TIME_MAX, RESPONSE_SIZE_MAX);
+        self.exchange(request, bounds).await
+    }
+
+    /// One request and its response.
+    ///
+    /// HTTP is driven by hand, so that the TLS stream comes back for the exporter and for its next
+    /// user, and the server has sent exactly one response when it does.
+    async fn exchange(
+        self,
+        request: Request,
+        (step, time_max, size_max): (Step, Duration, usize),
+    ) -> Result<(Self, Response), ClientError> {
         let Self {
             stream,
             leaf_spki_sha256,
             endpoint,
         } = self;
         let request = request.into_hyper(&endpoint.host_header())?;
-        let exchange = exchange_once(TokioIo::new(stream), request);
-        let (stream, response) = timeout(ATTEST_TIME_MAX, exchange)
+        let exchange = exchange_once(TokioIo::new(stream), request, size_max);
+        let (mut stream, response) = timeout(time_max, exchange)
             .await
-            .map_err(|_elapsed| ClientError::TimedOut { step: Step::Attest })??;
+            .map_err(|_elapsed| ClientError::TimedOut { step })??;
+        // Nor may anything lie decrypted below HTTP, for whoever reads next.
+        let (_, tls) = stream.get_mut();
+        let left = tls.process_new_packets().map_err(ClientError::Tls)?;
+        if left.plaintext_bytes_to_read() > 0 {
+            return Err(ClientError::UnsolicitedBytes);
+        }
         Ok((
             Self {
                 stream,
@@ -166,6 +191,7 @@ impl Channel {
 async fn exchange_once(
     io: TokioIo<TlsStream<TcpStream>>,
     request: hyper::Request<Full<Bytes>>,
+    size_max: usize,
 ) -> Result<(TlsStream<TcpStream>, Response), ClientError> {
     let (mut sender, mut connection) = http1_builder()
         .handshake(io)
@@ -177,7 +203,7 @@ async fn exchange_once(
                 .send_request(request)
                 .await
                 .map_err(ClientError::Http)?;
-            Response::collect(response, ATTEST_RESPONSE_SIZE_MAX).await
+            Response::collect(response, size_max).await
         });
         let mut closed = false;
         poll_fn(|context| {

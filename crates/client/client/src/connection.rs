@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::channel::Channel;
+use crate::appraised::{Appraisal, Appraised};
 use crate::checklist::Checklist;
 use crate::error::{ClientError, Step};
 use crate::http::{Request, Response, http1_builder};
@@ -48,23 +48,19 @@ pub struct AttestedConnection<A> {
     driver: JoinHandle<()>,
     host_header: String,
     act_exporter: [u8; 32],
-    renew_ms: u64,
     clock: fn() -> u64,
-    session: AttestedSession<A>,
-    checklist: Checklist,
+    appraisal: Appraisal<A>,
 }
 
 impl<A: Anchor> AttestedConnection<A> {
-    /// Hands an appraised channel to HTTP. The session is the proof that it was appraised.
+    /// Hands an appraised channel to HTTP.
     pub(crate) async fn open(
-        channel: Channel,
-        session: AttestedSession<A>,
+        appraised: Appraised<A>,
+        checklist: Checklist,
         clock: fn() -> u64,
     ) -> Result<Self, ClientError> {
-        let appraised_ms = clock();
-        let act_exporter = channel.exporter(ACT_EXPORTER_LABEL, b"")?;
-        let life_ms = session.not_after_ms().saturating_sub(appraised_ms);
-        let (stream, host_header) = channel.into_stream();
+        let act_exporter = appraised.exporter(ACT_EXPORTER_LABEL, b"")?;
+        let (stream, host_header, appraisal) = appraised.into_use(checklist, clock);
         let (sender, connection) = http1_builder()
             .handshake(TokioIo::new(stream))
             .await
@@ -73,28 +69,19 @@ impl<A: Anchor> AttestedConnection<A> {
             // How it ended is told to whoever waits for an answer.
             drop(connection.await);
         });
-        // Reliability section 5.2, rule (b): long connections are appraised again at half their life.
-        let renew_ms = appraised_ms.saturating_add(life_ms / 2);
-        let checklist = Checklist::default();
         Ok(Self {
             sender,
             driver,
             host_header,
             act_exporter,
-            renew_ms,
             clock,
-            session,
-            checklist,
+            appraisal,
         })
     }
 
     #[cfg(test)]
     pub(crate) fn set_clock(&mut self, clock: fn() -> u64) {
         self.clock = clock;
-    }
-
-    pub(crate) fn remember_checklist(&mut self, checklist: Checklist) {
-        self.checklist = checklist;
     }
 
     /// Sends a request and reads its whole response.
@@ -106,7 +93,7 @@ impl<A: Anchor> AttestedConnection<A> {
     /// [`ClientError::ResponseTooLarge`], [`ClientError::TimedOut`], [`ClientError::Closed`] or
     /// [`ClientError::Http`]; whether the request took effect is not known after the last four.
     pub async fn request(&mut self, request: Request) -> Result<Response, ClientError> {
-        if (self.clock)() >= self.renew_ms {
+        if (self.clock)() >= self.appraisal.renew_ms() {
             return Err(ClientError::AppraisalExpired);
         }
         let request = request.into_hyper(&self.host_header)?;
@@ -135,13 +122,13 @@ impl<A: Anchor> AttestedConnection<A> {
     /// What was appraised.
     #[must_use]
     pub fn session(&self) -> &AttestedSession<A> {
-        &self.session
+        self.appraisal.session()
     }
 
     /// Every check that this connection passed.
     #[must_use]
     pub fn checklist(&self) -> &Checklist {
-        &self.checklist
+        self.appraisal.checklist()
     }
 }
 
@@ -149,7 +136,7 @@ impl<A> fmt::Debug for AttestedConnection<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AttestedConnection")
             .field("host", &self.host_header)
-            .field("renew_ms", &self.renew_ms)
+            .field("appraisal", &self.appraisal)
             .finish_non_exhaustive()
     }
 }

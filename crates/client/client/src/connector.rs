@@ -13,6 +13,7 @@ use chancery_verify::{Anchor, Outcome};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::NamedGroup;
 
+use crate::appraised::Appraised;
 use crate::channel::Channel;
 use crate::checklist::{Checklist, Row};
 use crate::clock::now_ms;
@@ -21,6 +22,7 @@ use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 use crate::heads::{HeadStore, LockedHeads};
 use crate::http::{Request, Response};
+use crate::stream::AttestedStream;
 use crate::tiles;
 
 /// The path of the attestation exchange.
@@ -111,16 +113,33 @@ impl<A: Anchor> Connector<A> {
 
     /// As [`Self::connect`], with every check that was made on the way, for a person to read.
     pub async fn attempt(&self, deployment: &Deployment, address: Option<&str>) -> Attempt<A> {
-        let mut checklist = Checklist::default();
-        for what in NEVER_CHECKED {
-            checklist.leave_out(what);
-        }
-        let result = self.walk(deployment, address, &mut checklist).await;
-        let result = result.map(|mut connection| {
-            connection.remember_checklist(checklist.clone());
-            connection
-        });
+        let mut checklist = begun();
+        let result = match self.walk(deployment, address, &mut checklist).await {
+            Ok(appraised) => {
+                AttestedConnection::open(appraised, checklist.clone(), self.clock).await
+            }
+            Err(error) => Err(error),
+        };
         Attempt { checklist, result }
+    }
+
+    /// As [`Self::connect`], for somebody else's HTTP.
+    pub(crate) async fn stream(
+        &self,
+        deployment: &Deployment,
+        address: Option<&str>,
+    ) -> Result<AttestedStream<A>, ClientError> {
+        let mut checklist = begun();
+        let appraised = self.walk(deployment, address, &mut checklist).await?;
+        Ok(AttestedStream::open(appraised, checklist, self.clock))
+    }
+
+    /// Where the deployment is reached: its own base address, or the one that was given instead.
+    pub(crate) fn endpoint(&self, deployment: &Deployment) -> Result<Endpoint, ClientError> {
+        match &self.endpoint {
+            Some(endpoint) => Ok(endpoint.clone()),
+            None => Endpoint::parse(deployment.base()),
+        }
     }
 
     async fn walk(
@@ -128,7 +147,7 @@ impl<A: Anchor> Connector<A> {
         deployment: &Deployment,
         address: Option<&str>,
         checklist: &mut Checklist,
-    ) -> Result<AttestedConnection<A>, ClientError> {
+    ) -> Result<Appraised<A>, ClientError> {
         // Step 1: what is pinned, and what is remembered.
         self.check_mode(deployment, checklist)?;
         let heads = match &self.heads {
@@ -169,30 +188,30 @@ impl<A: Anchor> Connector<A> {
         });
         let before = checklist.clone();
         let (session, head) = record(appraise(known.as_ref()), checklist)?;
-        // Step 9: only now is there a connection.
         let served = session.checkpoint().size();
-        let mut connection = AttestedConnection::open(channel, session, self.clock).await?;
-        let head = match remembered {
+        let appraised = Appraised::new(channel, session);
+        let (appraised, head) = match remembered {
             // The rest of step 6: the log must prove that it extends what is remembered. Its tiles are
             // public, and the only thing that is asked for before that.
             Some(old) if old.size < served => {
-                let known = extend(&mut connection, old, served)
-                    .await
-                    .inspect_err(|error| {
-                        let expected = format!("extends size {}", old.size);
-                        let name = SessionCheck::CheckpointExtends.name();
-                        checklist.failed_with(name, &expected, error.to_string());
-                    })?;
+                let extended = extend(appraised, old, served).await;
+                let (appraised, known) = extended.inspect_err(|error| {
+                    let expected = format!("extends size {}", old.size);
+                    let name = SessionCheck::CheckpointExtends.name();
+                    checklist.failed_with(name, &expected, error.to_string());
+                })?;
                 *checklist = before;
-                record(appraise(Some(&known)), checklist)?.1
+                let (session, head) = record(appraise(Some(&known)), checklist)?;
+                (appraised.with_session(session), head)
             }
-            _ => head,
+            _ => (appraised, head),
         };
         // Step 11: heads only move forward.
         if let Some(mut heads) = heads {
             heads.advance(head).map_err(ClientError::Heads)?;
         }
-        Ok(connection)
+        // Steps 9, 10 and 12 are the connection's, which is made of this and of nothing else.
+        Ok(appraised)
     }
 
     /// A proof by the epoch key is no answer to who asked for one by the secure processor.
@@ -233,10 +252,7 @@ impl<A: Anchor> Connector<A> {
         address: Option<&str>,
         checklist: &mut Checklist,
     ) -> Result<Channel, ClientError> {
-        let endpoint = match &self.endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => Endpoint::parse(deployment.base())?,
-        };
+        let endpoint = self.endpoint(deployment)?;
         let config = attested_client_config(deployment.tls_roots_pem())
             .map_err(ClientError::RootsInvalid)?;
         let address = address.map_or_else(|| endpoint.dial_address(), str::to_owned);
@@ -264,6 +280,15 @@ const ATTEST_EXPECTED: &str = "one response, status 200, the members of version 
 
 /// The name of the check that the session is proved in the way that was asked for.
 const PROOF_MODE_CHECK: &str = "session_proof_mode";
+
+/// A checklist on which stands what no connection can check.
+fn begun() -> Checklist {
+    let mut checklist = Checklist::default();
+    for what in NEVER_CHECKED {
+        checklist.leave_out(what);
+    }
+    checklist
+}
 
 /// Takes the lock on a thread that may wait, because its holder may be a task of this very thread.
 async fn lock(store: &HeadStore) -> Result<LockedHeads, ClientError> {
@@ -406,28 +431,28 @@ fn record<A: Anchor>(
     appraised.map_err(ClientError::Appraisal)
 }
 
-/// Fetches the proof that the served log extends the remembered one, over the appraised connection.
+/// Fetches the proof that the served log extends the remembered one, over the appraised channel.
 async fn extend<A: Anchor>(
-    connection: &mut AttestedConnection<A>,
+    mut appraised: Appraised<A>,
     head: RememberedHead,
     size: u64,
-) -> Result<Remembered, ClientError> {
+) -> Result<(Appraised<A>, Remembered), ClientError> {
     let mut tiles = BTreeMap::new();
     for tile in tiles::needed(head.size, size).ok_or(ClientError::LogNotExtended)? {
         let path = tile.to_string();
-        let response = connection
-            .request(Request::get(&format!("{LOG_PATH}{path}")))
-            .await?;
+        let (again, response) = appraised.fetch(&format!("{LOG_PATH}{path}")).await?;
+        appraised = again;
         if !response.is_success() {
             return Err(ClientError::LogNotExtended);
         }
         tiles.insert(path, response.body().to_vec());
     }
     let proof = tiles::proof(head.size, size, &tiles).ok_or(ClientError::LogNotExtended)?;
-    Ok(Remembered {
+    let known = Remembered {
         head,
         consistency: Some(proof),
-    })
+    };
+    Ok((appraised, known))
 }
 
 #[cfg(test)]

@@ -70,6 +70,16 @@ impl Endpoint {
         self.port
     }
 
+    /// Whether `uri` is of this origin (RFC 9110, section 4.3.1).
+    pub(crate) fn is_origin_of(&self, uri: &Uri) -> bool {
+        let (Some("https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return false;
+        };
+        Self::parse(&format!("https://{authority}")).is_ok_and(|other| {
+            other.port == self.port && other.host.eq_ignore_ascii_case(&self.host)
+        })
+    }
+
     /// The name that the server's certificate must carry.
     pub(crate) fn server_name(&self) -> &ServerName<'static> {
         &self.server_name
@@ -153,6 +163,33 @@ mod tests {
         assert_eq!(sent("https://localhost:8443").as_deref(), Some("localhost"));
         assert_eq!(sent("https://127.0.0.1:8443"), None);
         assert_eq!(sent("https://[::1]:8443"), None);
+    }
+
+    #[test]
+    fn knows_the_uris_of_its_own_origin() {
+        let endpoint = Endpoint::parse("https://scim.vendor.example").unwrap();
+        let is_ours = |uri: &str| endpoint.is_origin_of(&uri.parse().unwrap());
+        for uri in [
+            "https://scim.vendor.example",
+            "https://scim.vendor.example:443/v1/tenants/demo?x=1",
+            "https://SCIM.vendor.example/",
+        ] {
+            assert!(is_ours(uri), "{uri}");
+        }
+        for uri in [
+            "http://scim.vendor.example/",
+            "http://scim.vendor.example:443/",
+            "https://scim.vendor.example:8443/",
+            "https://scim.vendor.example.attacker.example/",
+            "https://vendor.example/",
+            "https://scim.vendor.example@attacker.example/",
+            "https://scim.vendor.example:443@attacker.example/",
+            "https://user@scim.vendor.example/",
+            "/v1/tenants/demo",
+            "scim.vendor.example:443",
+        ] {
+            assert!(!is_ours(uri), "{uri}");
+        }
     }
 
     #[test]

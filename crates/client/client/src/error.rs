@@ -55,6 +55,8 @@ pub enum ClientError {
     RequestInvalid,
     /// A request body over [`crate::limits::REQUEST_SIZE_MAX`].
     RequestTooLarge,
+    /// A request for another origin than the pinned deployment's: another host or port, or no `https`.
+    OtherOrigin,
     /// The connection's appraisal is no longer fresh; connect again.
     AppraisalExpired,
 
@@ -111,6 +113,39 @@ pub enum ClientError {
     LogNotExtended,
 }
 
+impl ClientError {
+    /// Finds the error of this crate in what hyper's pooled client made of it.
+    ///
+    /// What [`crate::AttestedConnector`] refused is the source of hyper's error, and what
+    /// [`crate::AttestedStream`] refused lies within an [`io::Error`] among its sources.
+    ///
+    /// ```
+    /// use std::io;
+    /// use chancery_client::ClientError;
+    /// let error = io::Error::other(ClientError::AppraisalExpired);
+    /// assert!(matches!(ClientError::within(&error), Some(ClientError::AppraisalExpired)));
+    /// assert!(ClientError::within(&io::Error::other("else")).is_none());
+    /// ```
+    #[must_use]
+    pub fn within<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            // An `io::Error` names the source of what it wraps, not what it wraps.
+            next = match error
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::get_ref)
+            {
+                Some(wrapped) => Some(wrapped),
+                None => error.source(),
+            };
+        }
+        None
+    }
+}
+
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -124,6 +159,9 @@ impl fmt::Display for ClientError {
             ),
             Self::RequestInvalid => f.write_str("the request path is not a plain absolute path"),
             Self::RequestTooLarge => f.write_str("the request body is over its limit"),
+            Self::OtherOrigin => {
+                f.write_str("the request is for another origin than the deployment")
+            }
             Self::AppraisalExpired => f.write_str("the connection's appraisal has expired"),
             Self::Connect(_) => f.write_str("the server cannot be reached"),
             Self::TimedOut { step } => write!(f, "waited too long for {step}"),
@@ -173,6 +211,7 @@ impl StdError for ClientError {
             | Self::ProofModeDiffers { .. }
             | Self::RequestInvalid
             | Self::RequestTooLarge
+            | Self::OtherOrigin
             | Self::AppraisalExpired
             | Self::TimedOut { .. }
             | Self::Closed

@@ -10,9 +10,13 @@
 //! then does a value exist that can send a request, and it is pinned to that one TLS connection: to
 //! connect again is to appraise again (I3). The checks of the way are a [`Checklist`] for a person.
 //!
+//! An application that already speaks HTTP through `hyper_util`'s pooled client gives it an
+//! [`AttestedConnector`] instead: the same walk for every connection of the pool, each of which ends when
+//! its evidence should be renewed. `docs/client.md` tells it from the start.
+//!
 //! # What it is not
 //!
-//! It decides nothing about evidence, keeps no pool and never retries: whether a request that got no
+//! It decides nothing about evidence, keeps no pool of its own and never retries: whether a request that got no
 //! answer took effect, only the caller can find out. It trusts nothing on first use.
 //!
 //! # Example
@@ -30,6 +34,7 @@
 
 #![forbid(unsafe_code)]
 
+mod appraised;
 mod channel;
 mod checklist;
 mod clock;
@@ -40,9 +45,12 @@ mod error;
 mod heads;
 mod http;
 pub mod limits;
+mod service;
+mod stream;
 mod tiles;
 mod web;
 
+pub use appraised::Appraisal;
 pub use chancery_session::{AttestedSession, Deployment, ProofMode};
 pub use checklist::{Checklist, Row};
 pub use clock::now_ms;
@@ -52,4 +60,11 @@ pub use endpoint::Endpoint;
 pub use error::{ClientError, Step};
 pub use heads::{HeadStore, HeadsError, LockedHeads, RememberedTenant};
 pub use http::{Request, Response};
+pub use service::AttestedConnector;
+pub use stream::AttestedStream;
 pub use web::WebClient;
+
+/// The page's own lines compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/client.md")]
+struct ClientPage;

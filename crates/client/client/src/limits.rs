@@ -30,6 +30,10 @@ pub const REQUEST_SIZE_MAX: usize = 1024 * 1024;
 /// Longest request path with its query, in bytes.
 pub const PATH_SIZE_MAX: usize = 2048;
 
+/// An appraised stream on which nothing was asked and nothing came for this long rests between two
+/// requests: a server that is within an answer sends the rest of it sooner.
+pub const REST_TIME: Duration = Duration::from_secs(1);
+
 /// Most header fields in a response.
 pub(crate) const RESPONSE_HEADERS_MAX: usize = 64;
 

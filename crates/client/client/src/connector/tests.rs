@@ -1,3 +1,4 @@
+mod pooled;
 mod server;
 mod world;
 
