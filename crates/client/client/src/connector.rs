@@ -11,7 +11,7 @@ use chancery_session::{
 };
 use chancery_verify::{Anchor, Outcome};
 use ring::rand::{SecureRandom as _, SystemRandom};
-use rustls::NamedGroup;
+use rustls::{AlertDescription, NamedGroup};
 
 use crate::appraised::Appraised;
 use crate::channel::Channel;
@@ -82,6 +82,13 @@ impl<A: Anchor> Connector<A> {
     #[must_use]
     pub fn with_mode(self, mode: ProofMode) -> Self {
         Self { mode, ..self }
+    }
+
+    /// Judges ages by another clock than the machine's, where that one cannot be believed. It gives
+    /// milliseconds since the Unix epoch. A clock that is behind accepts evidence that is too old.
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> u64) -> Self {
+        Self { clock, ..self }
     }
 
     /// Connects to another base address than the deployment's; its certificate must carry that
@@ -386,9 +393,10 @@ fn failed_handshake(error: &ClientError, endpoint: &Endpoint) -> Row {
         ClientError::Tls(rustls::Error::InvalidCertificate(_)) | ClientError::LeafUnreadable => {
             (SessionCheck::TlsLeaf, endpoint.host())
         }
-        ClientError::Tls(rustls::Error::PeerIncompatible(_)) => {
-            (SessionCheck::TlsVersion, "TLS 1.3")
-        }
+        ClientError::Tls(
+            rustls::Error::PeerIncompatible(_)
+            | rustls::Error::AlertReceived(AlertDescription::ProtocolVersion),
+        ) => (SessionCheck::TlsVersion, "TLS 1.3"),
         _ => (SessionCheck::TlsFullHandshake, "a full TLS 1.3 handshake"),
     };
     let got = error

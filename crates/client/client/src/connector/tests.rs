@@ -16,10 +16,7 @@ use crate::connection::ACT_EXPORTER_LABEL;
 const ATTEST_LINE: &str = "POST /.well-known/chancery/v1/attest";
 
 fn connector() -> Connector<TestAnchor> {
-    Connector {
-        clock,
-        ..Connector::new(TestAnchor::load())
-    }
+    Connector::new(TestAnchor::load()).with_clock(clock)
 }
 
 fn deployment(server: &Server) -> Deployment {

@@ -158,13 +158,7 @@ async fn at_half_the_life_no_request_begins_and_the_pool_appraises_again() {
         TIME_MS.load(Ordering::Relaxed)
     }
     let server = Server::start(Script::Honest).await;
-    let pool = pool(
-        &server,
-        Connector {
-            clock: time,
-            ..connector()
-        },
-    );
+    let pool = pool(&server, connector().with_clock(time));
     TIME_MS.store(NOW_MS, Ordering::Relaxed);
     hello(&pool).await.unwrap();
     TIME_MS.store(HALF_MS, Ordering::Relaxed);
@@ -187,13 +181,7 @@ async fn a_resting_stream_ends_by_itself_at_half_the_life() {
         TIME_MS.load(Ordering::Relaxed)
     }
     let server = Server::start(Script::Honest).await;
-    let mut service = attested(
-        &server,
-        Connector {
-            clock: time,
-            ..connector()
-        },
-    );
+    let mut service = attested(&server, connector().with_clock(time));
     let stream = service.call(Uri::from_static(HELLO)).await.unwrap();
     TIME_MS.store(HALF_MS, Ordering::Relaxed);
     // Nobody writes, and the server sends nothing: only the stream's own look at the clock ends this.
@@ -212,13 +200,7 @@ async fn a_request_that_began_in_time_is_finished_and_answered_until_the_evidenc
         TIME_MS.load(Ordering::Relaxed)
     }
     let server = Server::start(Script::Honest).await;
-    let mut service = attested(
-        &server,
-        Connector {
-            clock: time,
-            ..connector()
-        },
-    );
+    let mut service = attested(&server, connector().with_clock(time));
     let open = service.call(Uri::from_static(HELLO)).await.unwrap();
     let mut stream = TokioIo::new(open);
     let head = b"GET /v1/hello HTTP/1.1\r\n";
