@@ -159,6 +159,39 @@ impl Client {
         Self { address, ..self }
     }
 
+    /// Agrees on HTTP/1.1 in the handshake, as clients that appraise do (RFC 7301).
+    #[must_use]
+    pub fn with_alpn(self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let config = Arc::new(config);
+        Self { config, ..self }
+    }
+
+    /// The same client, with a connection of its own.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            address: self.address,
+            config: Arc::clone(&self.config),
+            tls: self.tls,
+            prefix: self.prefix.clone(),
+            token: self.token.clone(),
+            stream: None,
+        }
+    }
+
+    /// The certificates that the service shows, its own first.
+    ///
+    /// # Panics
+    /// If it cannot be reached.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        let stream = self.connect().unwrap();
+        let shown = stream.get_ref().conn.peer_certificates().unwrap();
+        shown.iter().map(|each| each.clone().into_owned()).collect()
+    }
+
     fn connect(&self) -> io::Result<Stream> {
         let mut tcp = TcpStream::connect_timeout(&self.address, SHORT)?;
         tcp.set_nodelay(true)?;

@@ -222,6 +222,19 @@ impl Service {
         Ready(serde_json::from_slice(&bytes).unwrap())
     }
 
+    /// Puts a client's files into `folder`, with the pins changed; the path of the deployment file.
+    #[must_use]
+    pub fn pins_with(&self, folder: &Path, change: impl FnOnce(&mut Value)) -> String {
+        let genuine = PathBuf::from(self.ready().text("deployment_file"));
+        let mut pins = serde_json::from_slice(&fs::read(&genuine).unwrap()).unwrap();
+        change(&mut pins);
+        let path = folder.join("deployment.json");
+        fs::write(&path, pins.to_string()).unwrap();
+        let roots = "emulated-roots.json";
+        fs::copy(genuine.with_file_name(roots), folder.join(roots)).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
     /// What `up` has printed so far.
     #[must_use]
     pub fn log(&self) -> String {

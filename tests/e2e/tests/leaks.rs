@@ -9,15 +9,14 @@
     reason = "helpers of tests fail by panicking"
 )]
 
-#[path = "leaks/keys.rs"]
-mod keys;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
-use chancery_e2e::{Client, LONG, Needle, Recording, Service, Tap, eventually, found, run, signal};
+use chancery_e2e::{
+    Client, LONG, Needle, Recording, Service, Tap, eventually, found, private_keys, run, signal,
+};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -266,7 +265,7 @@ fn nothing_that_the_host_sees_holds_a_name_a_token_or_a_key() {
     needles.extend(token_needles(tapped.service.ready().text("scim_token")));
     needles.extend(token_needles(fs::read_to_string(&issued).unwrap().trim()));
     needles.extend(file_needles(&data));
-    needles.extend(keys::unsealed(&data));
+    needles.extend(private_keys(&data));
     let seen = tapped.seen();
     assert_eq!(seen.search(&needles), Vec::<String>::new());
     assert_sees_everything(&tapped, &seen);
