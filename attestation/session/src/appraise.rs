@@ -9,6 +9,9 @@ mod recorder;
 mod tests;
 mod time;
 
+use core::marker::PhantomData;
+
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -22,7 +25,9 @@ use sha2::Sha256;
 use crate::appraise::recorder::Recorder;
 use crate::appraise::recorder::Stop;
 use crate::attested::AttestedSession;
+use crate::attested::ProofNeeded;
 use crate::attested::RememberedHead;
+use crate::attested::SessionOutcome;
 use crate::attested::SessionRefusal;
 use crate::deployment::Deployment;
 use crate::exchange::AttestResponse;
@@ -77,8 +82,8 @@ pub(crate) struct Walk<'a> {
 
 /// Decides whether the peer of a connection is the pinned deployment's runtime, now.
 ///
-/// `now_ms` is the client's time, milliseconds since the Unix epoch. With the session comes the head to remember: it is
-/// the served one when there was none or the log was proved to extend it, else the old one.
+/// `now_ms` is the client's time, milliseconds since the Unix epoch. A log that has grown since `remembered` needs a consistency proof;
+/// without one there is no session yet ([`SessionOutcome::ProofNeeded`]).
 ///
 /// # Errors
 /// Every row up to and with the check that failed.
@@ -89,7 +94,7 @@ pub fn appraise_session<A: Anchor>(
     observed: &Channel,
     remembered: Option<&Remembered>,
     now_ms: u64,
-) -> Result<(AttestedSession<A>, RememberedHead), SessionRefusal> {
+) -> Result<SessionOutcome<A>, SessionRefusal> {
     let mut recorder = Recorder::default();
     let result =
         begin::<A>(deployment, response, observed, &mut recorder).and_then(|(node, session)| {
@@ -107,10 +112,14 @@ pub fn appraise_session<A: Anchor>(
             go_on(walk, anchor, &mut recorder)
         });
     match result {
-        Ok((mut session, head)) => {
+        Ok(SessionOutcome::Attested(mut session, head)) => {
             session.rows = recorder.into_rows();
-            Ok((session, head))
+            Ok(SessionOutcome::Attested(session, head))
         }
+        Ok(SessionOutcome::ProofNeeded(needed)) => Ok(SessionOutcome::ProofNeeded(ProofNeeded {
+            rows: recorder.into_rows(),
+            ..needed
+        })),
         Err(Stop) => Err(SessionRefusal {
             rows: recorder.into_rows(),
             mode: A::MODE,
@@ -178,13 +187,20 @@ fn go_on<A: Anchor>(
     walk: Walk<'_>,
     anchor: &A,
     recorder: &mut Recorder,
-) -> Result<(AttestedSession<A>, RememberedHead), Stop> {
+) -> Result<SessionOutcome<A>, Stop> {
     let (rules, verdict) = policy::check_node(&walk, anchor, recorder)?;
     channel::check(&walk, anchor, &rules, &verdict, recorder)?;
     let logged = log::check(&walk, recorder)?;
     policy::check_versions(&walk, &rules, &logged.policy_sha256, recorder)?;
-    let (checkpoint, head) = (logged.checkpoint, logged.head);
+    let checkpoint = logged.checkpoint;
     time::check(&walk, &checkpoint, recorder)?;
+    let Some(head) = logged.head else {
+        return Ok(SessionOutcome::ProofNeeded(ProofNeeded {
+            served_size: checkpoint.size(),
+            rows: Vec::new(),
+            anchor: PhantomData,
+        }));
+    };
     let (policy, floors) = (rules.policy, rules.floors);
     let known = walk.remembered.map(|known| known.head);
     let policy_version = known.map_or(0, |head| head.policy_version);
@@ -200,12 +216,10 @@ fn go_on<A: Anchor>(
         checkpoint,
         rows: Vec::new(),
     };
-    Ok((
-        session,
-        RememberedHead {
-            policy_version,
-            floors_version,
-            ..head
-        },
-    ))
+    let head = RememberedHead {
+        policy_version,
+        floors_version,
+        ..head
+    };
+    Ok(SessionOutcome::Attested(Box::new(session), head))
 }

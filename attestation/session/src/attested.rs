@@ -1,7 +1,9 @@
 //! What a session appraisal ends in.
 
 use core::fmt;
+use core::marker::PhantomData;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use chancery_tlog::CosignedCheckpoint;
@@ -56,15 +58,18 @@ pub struct RememberedHead {
 ///
 /// ```
 /// use chancery_session::{AttestedSession, NodeStatement, ProofMode, SessionRow};
-/// use chancery_session::{AttestResponse, Channel, Deployment, RememberedHead, SessionRefusal, appraise_session};
+/// use chancery_session::{AttestResponse, Channel, Deployment, SessionOutcome, SessionRefusal, appraise_session};
 /// use chancery_verify::Amd;
 /// fn check(
 ///     deployment: &Deployment,
 ///     response: &AttestResponse,
 ///     observed: &Channel,
 ///     now_ms: u64,
-/// ) -> Result<(AttestedSession<Amd>, RememberedHead), SessionRefusal> {
-///     appraise_session(deployment, &Amd, response, observed, None, now_ms)
+/// ) -> Result<Option<AttestedSession<Amd>>, SessionRefusal> {
+///     match appraise_session(deployment, &Amd, response, observed, None, now_ms)? {
+///         SessionOutcome::Attested(session, _head) => Ok(Some(*session)),
+///         SessionOutcome::ProofNeeded(_) => Ok(None),
+///     }
 /// }
 /// ```
 #[derive(Debug)]
@@ -131,6 +136,42 @@ impl<A: Anchor> AttestedSession<A> {
     #[must_use]
     pub const fn not_after_ms(&self) -> u64 {
         self.node.not_after_ms
+    }
+}
+
+/// What an appraisal ends in that found nothing wrong.
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a third end must break every match"
+)]
+pub enum SessionOutcome<A> {
+    /// Every check passed. With the session comes the head to remember.
+    Attested(Box<AttestedSession<A>>, RememberedHead),
+    /// The log has grown since the remembered head, and there is no proof yet that it extends it.
+    ProofNeeded(ProofNeeded<A>),
+}
+
+/// Every check but one passed. It is no session: on such a connection only the log's public tiles may be asked for, to appraise the same
+/// answer again with the consistency proof that they give.
+#[derive(Debug)]
+pub struct ProofNeeded<A> {
+    pub(crate) served_size: u64,
+    pub(crate) rows: Vec<SessionRow>,
+    pub(crate) anchor: PhantomData<fn() -> A>,
+}
+
+impl<A: Anchor> ProofNeeded<A> {
+    /// Leaves of the log that the answer names: the proof must lead from the remembered size to this one.
+    #[must_use]
+    pub const fn served_size(&self) -> u64 {
+        self.served_size
+    }
+
+    /// The checks that were made, in order.
+    #[must_use]
+    pub fn rows(&self) -> &[SessionRow] {
+        &self.rows
     }
 }
 

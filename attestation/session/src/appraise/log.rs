@@ -26,8 +26,8 @@ use crate::statement::Head;
 /// What the log says of this node.
 pub(crate) struct Logged {
     pub(crate) checkpoint: CosignedCheckpoint,
-    /// The head to remember.
-    pub(crate) head: RememberedHead,
+    /// The head to remember; none while it is not proved to extend the remembered one.
+    pub(crate) head: Option<RememberedHead>,
     /// SHA-256 of the release policy, as the node's entries name it.
     pub(crate) policy_sha256: [u8; 32],
 }
@@ -188,7 +188,7 @@ fn check_remembered(
     walk: &Walk<'_>,
     checkpoint: &CosignedCheckpoint,
     recorder: &mut Recorder,
-) -> Result<RememberedHead, Stop> {
+) -> Result<Option<RememberedHead>, Stop> {
     const CHECK: SessionCheck = SessionCheck::CheckpointExtends;
     let (size, root) = (checkpoint.size(), checkpoint.root());
     let served = RememberedHead {
@@ -200,7 +200,7 @@ fn check_remembered(
     let got = show(Head { size, root: root.0 });
     let Some(known) = walk.remembered else {
         recorder.skip(CHECK, "none remembered", got);
-        return Ok(served);
+        return Ok(Some(served));
     };
     let head = known.head;
     let expected = format!(
@@ -221,12 +221,12 @@ fn check_remembered(
     };
     let Some(proof) = proof else {
         recorder.skip(CHECK, expected, format!("{got}; no consistency proof"));
-        return Ok(head);
+        return Ok(None);
     };
     let proved = verify_consistency(head.size, &Hash(head.root), size, root, proof);
     let result = proved
         .as_ref()
         .map_or_else(|error| error.to_string(), |()| got);
     recorder.require(CHECK, expected, result, proved.is_ok())?;
-    Ok(served)
+    Ok(Some(served))
 }

@@ -7,7 +7,8 @@
 use core::fmt;
 use std::sync::Arc;
 
-use chancery_session::AttestedSession;
+use chancery_session::{AttestedSession, ProofNeeded};
+use chancery_tlog::tile::TileCoordinate;
 use chancery_verify::Anchor;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -16,6 +17,44 @@ use crate::channel::Channel;
 use crate::checklist::Checklist;
 use crate::error::ClientError;
 use crate::http::{Request, Response};
+
+/// Where the root log's tiles are served (C2SP tlog-tiles below this prefix).
+const LOG_PATH: &str = "/log/";
+
+/// A channel whose peer passed every check but the proof that its log extends the remembered one. It can be asked for the log's
+/// public tiles, and for nothing else.
+pub(crate) struct Unproved<A> {
+    channel: Channel,
+    needed: ProofNeeded<A>,
+}
+
+impl<A: Anchor> Unproved<A> {
+    /// Only an appraisal says what is needed.
+    pub(crate) fn new(channel: Channel, needed: ProofNeeded<A>) -> Self {
+        Self { channel, needed }
+    }
+
+    /// Leaves of the log that the peer named.
+    pub(crate) fn served_size(&self) -> u64 {
+        self.needed.served_size()
+    }
+
+    /// Fetches one tile and leaves the channel as it was.
+    pub(crate) async fn fetch_tile(
+        self,
+        tile: TileCoordinate,
+    ) -> Result<(Self, Response), ClientError> {
+        let Self { channel, needed } = self;
+        let request = Request::get(&format!("{LOG_PATH}{tile}"));
+        let (channel, response) = channel.fetch(request).await?;
+        Ok((Self { channel, needed }, response))
+    }
+
+    /// The channel, for the appraisal that has the proof.
+    pub(crate) fn into_channel(self) -> Channel {
+        self.channel
+    }
+}
 
 /// A channel whose peer was appraised on this very channel.
 pub(crate) struct Appraised<A> {
@@ -27,18 +66,6 @@ impl<A: Anchor> Appraised<A> {
     /// The session is the proof; it cannot be made but by an appraisal.
     pub(crate) fn new(channel: Channel, session: AttestedSession<A>) -> Self {
         Self { channel, session }
-    }
-
-    /// Puts the session of a stricter appraisal of the same answer in the place of the first.
-    pub(crate) fn with_session(self, session: AttestedSession<A>) -> Self {
-        Self { session, ..self }
-    }
-
-    /// Fetches `path` and leaves the channel as it was.
-    pub(crate) async fn fetch(self, path: &str) -> Result<(Self, Response), ClientError> {
-        let Self { channel, session } = self;
-        let (channel, response) = channel.fetch(Request::get(path)).await?;
-        Ok((Self { channel, session }, response))
     }
 
     /// The TLS exporter of the channel (RFC 8446, section 7.5).

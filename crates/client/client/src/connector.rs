@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use chancery_hybrid_kx::attested_client_config;
 use chancery_session::{
-    ABSENT, AttestRequest, AttestResponse, AttestedSession, Channel as Observed, Deployment,
-    EXPORTER_LABEL, ProofMode, Remembered, RememberedHead, SessionCheck, SessionRefusal,
+    ABSENT, AttestRequest, AttestResponse, Channel as Observed, Deployment, EXPORTER_LABEL,
+    ProofMode, Remembered, RememberedHead, SessionCheck, SessionOutcome, SessionRefusal,
     SessionRow, appraise_session,
 };
 use chancery_verify::{Anchor, Outcome};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::{AlertDescription, NamedGroup};
 
-use crate::appraised::Appraised;
+use crate::appraised::{Appraised, Unproved};
 use crate::channel::Channel;
 use crate::checklist::{Checklist, Row};
 use crate::clock::now_ms;
@@ -27,9 +27,6 @@ use crate::tiles;
 
 /// The path of the attestation exchange.
 pub const ATTEST_PATH: &str = "/.well-known/chancery/v1/attest";
-
-/// Where the root log's tiles are served (C2SP tlog-tiles below this prefix).
-const LOG_PATH: &str = "/log/";
 
 /// What no connection can check, said with every report (I34).
 const NEVER_CHECKED: [&str; 2] = [
@@ -194,25 +191,25 @@ impl<A: Anchor> Connector<A> {
             consistency: None,
         });
         let before = checklist.clone();
-        let (session, head) = record(appraise(known.as_ref()), checklist)?;
-        let served = session.checkpoint().size();
-        let appraised = Appraised::new(channel, session);
-        let (appraised, head) = match remembered {
-            // The rest of step 6: the log must prove that it extends what is remembered. Its tiles are
-            // public, and the only thing that is asked for before that.
-            Some(old) if old.size < served => {
-                let extended = extend(appraised, old, served).await;
-                let (appraised, known) = extended.inspect_err(|error| {
+        let (channel, session, head) = match record(appraise(known.as_ref()), checklist)? {
+            SessionOutcome::Attested(session, head) => (channel, session, head),
+            // The rest of step 6: the log must prove that it extends what is remembered.
+            SessionOutcome::ProofNeeded(needed) => {
+                let old = remembered.ok_or(ClientError::LogNotExtended)?;
+                let extended = extend(Unproved::new(channel, needed), old).await;
+                let (channel, known) = extended.inspect_err(|error| {
                     let expected = format!("extends size {}", old.size);
                     let name = SessionCheck::CheckpointExtends.name();
                     checklist.failed_with(name, &expected, error.to_string());
                 })?;
                 *checklist = before;
-                let (session, head) = record(appraise(Some(&known)), checklist)?;
-                (appraised.with_session(session), head)
+                match record(appraise(Some(&known)), checklist)? {
+                    SessionOutcome::Attested(session, head) => (channel, session, head),
+                    SessionOutcome::ProofNeeded(_) => return Err(ClientError::LogNotExtended),
+                }
             }
-            _ => (appraised, head),
         };
+        let appraised = Appraised::new(channel, *session);
         // Step 11: heads only move forward.
         if let Some(mut heads) = heads {
             heads.advance(head).map_err(ClientError::Heads)?;
@@ -421,11 +418,12 @@ fn row(check: SessionCheck, expected: &str, got: &str, passed: bool) -> Row {
 
 /// Puts the rows of an appraisal on the checklist. Those of steps 1 and 2 are there already.
 fn record<A: Anchor>(
-    appraised: Result<(AttestedSession<A>, RememberedHead), SessionRefusal>,
+    appraised: Result<SessionOutcome<A>, SessionRefusal>,
     checklist: &mut Checklist,
-) -> Result<(AttestedSession<A>, RememberedHead), ClientError> {
+) -> Result<SessionOutcome<A>, ClientError> {
     let rows = match &appraised {
-        Ok((session, _)) => session.rows(),
+        Ok(SessionOutcome::Attested(session, _)) => session.rows(),
+        Ok(SessionOutcome::ProofNeeded(needed)) => needed.rows(),
         Err(refusal) => refusal.rows(),
     };
     for row in rows.iter().filter(|row| row.check.step() > 2) {
@@ -439,28 +437,27 @@ fn record<A: Anchor>(
     appraised.map_err(ClientError::Appraisal)
 }
 
-/// Fetches the proof that the served log extends the remembered one, over the appraised channel.
+/// Fetches the proof that the served log extends the remembered one.
 async fn extend<A: Anchor>(
-    mut appraised: Appraised<A>,
+    mut unproved: Unproved<A>,
     head: RememberedHead,
-    size: u64,
-) -> Result<(Appraised<A>, Remembered), ClientError> {
+) -> Result<(Channel, Remembered), ClientError> {
+    let size = unproved.served_size();
     let mut tiles = BTreeMap::new();
     for tile in tiles::needed(head.size, size).ok_or(ClientError::LogNotExtended)? {
-        let path = tile.to_string();
-        let (again, response) = appraised.fetch(&format!("{LOG_PATH}{path}")).await?;
-        appraised = again;
+        let (again, response) = unproved.fetch_tile(tile).await?;
+        unproved = again;
         if !response.is_success() {
             return Err(ClientError::LogNotExtended);
         }
-        tiles.insert(path, response.body().to_vec());
+        tiles.insert(tile.to_string(), response.body().to_vec());
     }
     let proof = tiles::proof(head.size, size, &tiles).ok_or(ClientError::LogNotExtended)?;
     let known = Remembered {
         head,
         consistency: Some(proof),
     };
-    Ok((appraised, known))
+    Ok((unproved.into_channel(), known))
 }
 
 #[cfg(test)]

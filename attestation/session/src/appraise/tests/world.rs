@@ -153,9 +153,17 @@ impl World {
         }
     }
 
+    /// The session and the head to remember; the world must not have grown without a proof.
     pub(super) fn appraise(
         &self,
     ) -> Result<(AttestedSession<TestAnchor>, RememberedHead), SessionRefusal> {
+        match self.outcome()? {
+            SessionOutcome::Attested(session, head) => Ok((*session, head)),
+            SessionOutcome::ProofNeeded(needed) => panic!("{needed:?}"),
+        }
+    }
+
+    pub(super) fn outcome(&self) -> Result<SessionOutcome<TestAnchor>, SessionRefusal> {
         let (deployment, response, observed) = self.build();
         let anchor = TestAnchor::load();
         let remembered = self.remembered.as_ref();
