@@ -3,9 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64ct::{Base64, Encoding as _};
 use chancery_evidence::TcbComponents;
@@ -14,15 +12,17 @@ use chancery_sealing::Key;
 use p384::ecdsa::SigningKey;
 use zeroize::Zeroizing;
 
+use crate::crl::{CrlIssue, CrlSchedule};
 use crate::error::EmulationError;
 use crate::pki;
 use crate::pki::{AuthorityKey, Leaf, TrailerEncoding};
 use crate::product::EmulatedProduct;
 use crate::random::random;
 use crate::roots::EmulatedRoots;
+use crate::state_file::{file_error, make_folder, write_new};
 
-/// The one file in the state folder.
-const STATE_FILE: &str = "processor.json";
+/// The chip's file in the state folder. It is never replaced.
+pub(crate) const STATE_FILE: &str = "processor.json";
 /// What is written beside it for development clients.
 const ROOTS_FILE: &str = "emulated-roots.json";
 
@@ -101,11 +101,7 @@ impl Chip {
     }
 
     fn store(&self, folder: &Path, path: &Path) -> Result<(), EmulationError> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(file_error(folder))?;
+        make_folder(folder)?;
         let encode = |bytes: &[u8]| Base64::encode_string(bytes);
         let json = Object::new()
             .with("purpose", PURPOSE)
@@ -250,9 +246,13 @@ impl Chip {
         pki::vcek_certificate(&self.ask, &leaf, now_ms, trailer)
     }
 
-    /// A revocation list that revokes nothing.
-    pub(crate) fn revocation_list(&self, now_ms: u64) -> Result<Vec<u8>, EmulationError> {
-        pki::revocation_list(&self.ark, self.product.line(), now_ms, &[])
+    /// A revocation list.
+    pub(crate) fn revocation_list(
+        &self,
+        schedule: &CrlSchedule,
+        issue: CrlIssue,
+    ) -> Result<Vec<u8>, EmulationError> {
+        pki::revocation_list(&self.ark, self.product.line(), schedule, issue)
     }
 
     /// The chip secret of derived keys.
@@ -260,36 +260,6 @@ impl Chip {
         self.seed
             .derive("chancery-EMULATED/derived-key-root/v1", &[])
     }
-}
-
-fn file_error(path: &Path) -> impl Fn(io::Error) -> EmulationError + use<> {
-    let path: PathBuf = path.to_owned();
-    move |source| EmulationError::File {
-        path: path.clone(),
-        source,
-    }
-}
-
-/// Puts a whole file in place at once, unless one is there already.
-fn write_new(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), EmulationError> {
-    let unique = hex::encode(random::<8>()?);
-    let staging = folder.join(format!(".{unique}.tmp"));
-    let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&staging)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        match fs::hard_link(&staging, path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(()),
-        }
-    };
-    let written = write();
-    let removed = fs::remove_file(&staging);
-    written.and(removed).map_err(file_error(path))
 }
 
 #[cfg(test)]

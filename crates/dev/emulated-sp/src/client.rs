@@ -13,11 +13,14 @@ use chancery_platform::{
     CertificateTable, DerivedKeyRequest, PlatformError, REPORT_DATA_SIZE, REPORT_SIZE,
     SecureProcessor,
 };
+use chancery_platform_snp::parse_certificate_table;
 use chancery_sealing::Key;
 use chancery_wire::{Decoder, encode};
 use zeroize::Zeroize as _;
 
-use crate::protocol::{REPLY_SIZE_MAX, Reply, Request};
+use crate::protocol::{
+    GuestReply, GuestRequest, MESSAGES_PER_REQUEST, REPLY_SIZE_MAX, Reply, Request,
+};
 
 /// The emulated processor as a guest reaches it.
 pub struct EmulatedProcessor {
@@ -30,9 +33,41 @@ impl fmt::Debug for EmulatedProcessor {
     }
 }
 
+/// The guest driver's side of the message channel.
 struct Line {
     stream: UnixStream,
-    replies: mpsc::Receiver<Reply>,
+    replies: mpsc::Receiver<GuestReply>,
+    /// Messages so far, in both directions; `None` once the message key is given up.
+    count: Option<u64>,
+}
+
+impl Line {
+    /// One request and its answer. After an answer that leaves open whether the request was counted, nothing is sent any more, as Linux
+    /// does when it wipes its message key: two messages under one count would break their encryption.
+    fn ask(&mut self, request: Request) -> Result<Reply, PlatformError> {
+        let lost = PlatformError::Lost;
+        let count = self.count.ok_or(lost)?;
+        let message = GuestRequest {
+            sequence: count.checked_add(1).ok_or(lost)?,
+            request,
+        };
+        let frame = encode(&message).ok().ok_or(PlatformError::System)?;
+        self.count = None;
+        self.stream.write_all(&frame).ok().ok_or(lost)?;
+        let GuestReply { sequence, reply } = self.replies.recv().ok().ok_or(lost)?;
+        match reply {
+            Reply::Busy if sequence == count => {
+                self.count = Some(count);
+                Err(PlatformError::Busy)
+            }
+            Reply::Busy | Reply::Lost => Err(lost),
+            answer if Some(sequence) == count.checked_add(MESSAGES_PER_REQUEST) => {
+                self.count = Some(sequence);
+                Ok(answer)
+            }
+            _ => Err(lost),
+        }
+    }
 }
 
 impl EmulatedProcessor {
@@ -77,34 +112,32 @@ impl EmulatedProcessor {
             .ok()
             .ok_or(PlatformError::System)?;
         Ok(Self {
-            line: Mutex::new(Line { stream, replies }),
+            line: Mutex::new(Line {
+                stream,
+                replies,
+                count: Some(0),
+            }),
         })
     }
 
-    fn ask(&self, request: &Request) -> Result<Reply, PlatformError> {
-        let frame = encode(request).ok().ok_or(PlatformError::System)?;
+    fn ask(&self, request: Request) -> Result<Reply, PlatformError> {
         let mut line = self.line.lock().ok().ok_or(PlatformError::Lost)?;
-        line.stream
-            .write_all(&frame)
-            .ok()
-            .ok_or(PlatformError::Lost)?;
-        match line.replies.recv() {
-            Err(_) => Err(PlatformError::Lost),
-            Ok(Reply::Refused) => Err(PlatformError::Refused),
-            Ok(Reply::Failed) => Err(PlatformError::System),
-            Ok(reply) => Ok(reply),
+        match line.ask(request)? {
+            Reply::Refused => Err(PlatformError::Refused),
+            Reply::Failed => Err(PlatformError::System),
+            answer => Ok(answer),
         }
     }
 }
 
 /// Passes replies on until the other end closes or sends something else.
-fn read_replies(stream: UnixStream, replies: &mpsc::Sender<Reply>) -> io::Result<()> {
+fn read_replies(stream: UnixStream, replies: &mpsc::Sender<GuestReply>) -> io::Result<()> {
     let mut stream = stream;
     let mut decoder = Decoder::with_limit(REPLY_SIZE_MAX);
     let mut buffer = [0_u8; 16 * 1024];
     let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
     loop {
-        while let Some(reply) = decoder.pull::<Reply>().map_err(invalid)? {
+        while let Some(reply) = decoder.pull::<GuestReply>().map_err(invalid)? {
             if replies.send(reply).is_err() {
                 return Ok(());
             }
@@ -127,31 +160,21 @@ impl SecureProcessor for EmulatedProcessor {
         let request = Request::Report {
             report_data: report_data.to_vec(),
         };
-        match self.ask(&request)? {
+        match self.ask(request)? {
             Reply::Report(report) if report.len() == REPORT_SIZE => Ok(report),
             _ => Err(PlatformError::Malformed),
         }
     }
 
     fn certificates(&self) -> Result<CertificateTable, PlatformError> {
-        match self.ask(&Request::Certificates)? {
-            Reply::Certificates {
-                vcek,
-                ask,
-                ark,
-                crl,
-            } => Ok(CertificateTable {
-                vcek,
-                ask,
-                ark,
-                crl,
-            }),
+        match self.ask(Request::Certificates)? {
+            Reply::Certificates(table) => parse_certificate_table(&table),
             _ => Err(PlatformError::Malformed),
         }
     }
 
     fn derived_key(&self, request: &DerivedKeyRequest) -> Result<Key, PlatformError> {
-        match self.ask(&Request::derived_key(request))? {
+        match self.ask(Request::derived_key(request))? {
             Reply::DerivedKey(bytes) => bytes
                 .0
                 .first_chunk::<32>()

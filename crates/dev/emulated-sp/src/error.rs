@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use chancery_platform::PlatformError;
+
 /// What can go wrong in the emulator.
 #[non_exhaustive]
 #[derive(Debug)]
@@ -22,8 +24,18 @@ pub enum EmulationError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The state was made for another product.
+    /// The state was made for another product, or a firmware level is one of another product.
     OtherProduct,
+    /// Another firmware level runs on the platform. It changes by an update alone.
+    OtherLevel,
+    /// Firmware below what is committed.
+    RollbackRefused,
+    /// A TCB above the committed one cannot be reported.
+    ReportedTcbRefused,
+    /// A word of the command line has no meaning for this platform; the text says why.
+    Argument(String),
+    /// The processor answered a request with an error.
+    Processor(PlatformError),
     /// A key could not be made, or a signature.
     Crypto,
     /// The image could not be measured.
@@ -44,6 +56,13 @@ impl fmt::Display for EmulationError {
             Self::File { path, .. } => write!(f, "cannot use {}", path.display()),
             Self::State { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::OtherProduct => f.write_str("the state folder belongs to another product"),
+            Self::OtherLevel => {
+                f.write_str("another firmware level runs on this platform: use `platform update`")
+            }
+            Self::RollbackRefused => f.write_str("the firmware is below what is committed"),
+            Self::ReportedTcbRefused => f.write_str("the reported TCB is above the committed one"),
+            Self::Argument(reason) => f.write_str(reason),
+            Self::Processor(_) => f.write_str("the processor answered with an error"),
             Self::Crypto => f.write_str("a cryptographic operation failed"),
             Self::Measurement(_) => f.write_str("the image cannot be measured"),
             Self::PolicyRefused => f.write_str("the processor refuses the guest policy"),
@@ -59,8 +78,13 @@ impl std::error::Error for EmulationError {
         match self {
             Self::File { source, .. } | Self::Start(source) | Self::System(source) => Some(source),
             Self::Measurement(source) => Some(source),
+            Self::Processor(source) => Some(source),
             Self::State { .. }
             | Self::OtherProduct
+            | Self::OtherLevel
+            | Self::RollbackRefused
+            | Self::ReportedTcbRefused
+            | Self::Argument(_)
             | Self::Crypto
             | Self::PolicyRefused
             | Self::IdBlockRefused => None,
@@ -71,5 +95,11 @@ impl std::error::Error for EmulationError {
 impl From<chancery_measurement::MeasurementError> for EmulationError {
     fn from(source: chancery_measurement::MeasurementError) -> Self {
         Self::Measurement(source)
+    }
+}
+
+impl From<PlatformError> for EmulationError {
+    fn from(source: PlatformError) -> Self {
+        Self::Processor(source)
     }
 }

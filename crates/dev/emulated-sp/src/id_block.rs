@@ -6,7 +6,7 @@ use p384::ecdsa::signature::Verifier as _;
 use p384::ecdsa::{Signature, VerifyingKey};
 
 use crate::error::EmulationError;
-use crate::machine::Guest;
+use crate::guest::Guest;
 
 /// Where ID_AUTH_INFO has its parts.
 const ID_BLOCK_SIGNATURE: usize = 0x040;

@@ -1,18 +1,14 @@
 //! The launcher: measures a program, runs it as a child and stays its processor until it ends.
 
-use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use chancery_evidence::GuestPolicy;
 use chancery_json::Object;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
@@ -21,9 +17,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::chip::Chip;
 use crate::error::EmulationError;
-use crate::id_block::GuestIdentity;
-use crate::machine::{Clock, Guest, Machine};
-use crate::product::PlatformLevel;
+use crate::guest::Guest;
+use crate::machine::{Clock, Machine};
+use crate::platform::PlatformSource;
+use crate::request::LaunchRequest;
 use crate::server::serve;
 
 /// Wait before the first launch after a child ended; doubled each time.
@@ -35,55 +32,6 @@ const WELL_AFTER: Duration = Duration::from_secs(10);
 /// How long a child may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What is launched.
-#[derive(Debug, Clone)]
-pub struct LaunchRequest {
-    /// The program: what is measured and run.
-    pub runtime: PathBuf,
-    /// The configuration, whose digest becomes HOST_DATA. Who serves it to the program is not our business.
-    pub configuration: PathBuf,
-    /// The program's arguments, which are not measured and so must decide nothing.
-    pub arguments: Vec<OsString>,
-    /// A guest policy in place of the default.
-    pub policy: Option<u64>,
-    /// Files with an ID block (96 bytes) and its authentication (4096 bytes).
-    pub id_block: Option<(PathBuf, PathBuf)>,
-}
-
-impl LaunchRequest {
-    /// Reads and measures program and configuration as they lie there now.
-    ///
-    /// # Errors
-    /// [`EmulationError::File`], [`EmulationError::Measurement`] and [`EmulationError::IdBlockRefused`].
-    pub fn measure(&self) -> Result<Guest, EmulationError> {
-        let mut guest = Guest::measure(&read(&self.runtime)?, &read(&self.configuration)?)?;
-        if let Some(policy) = self.policy {
-            guest.policy = GuestPolicy::from_bits(policy);
-        }
-        if let Some((block, auth)) = &self.id_block {
-            guest.identity = GuestIdentity::check(&guest, &read_sized(block)?, &read_sized(auth)?)?;
-        }
-        Ok(guest)
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, EmulationError> {
-    fs::read(path).map_err(|source| EmulationError::File {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// A file of exactly `N` bytes.
-fn read_sized<const N: usize>(path: &Path) -> Result<[u8; N], EmulationError> {
-    <[u8; N]>::try_from(read(path)?)
-        .ok()
-        .ok_or_else(|| EmulationError::State {
-            path: path.to_owned(),
-            reason: format!("it is not {N} bytes long"),
-        })
-}
-
 /// Runs the program until SIGTERM or SIGINT, and launches it anew, newly measured, whenever it ends by itself.
 ///
 /// `emit` gets one JSON object per event: `{"event":"launched","runtime_pid":…,"measurement":"…"}` and
@@ -93,7 +41,7 @@ fn read_sized<const N: usize>(path: &Path) -> Result<[u8; N], EmulationError> {
 /// When the program cannot be measured or started, or its policy is refused. No child is left behind.
 pub async fn run_launcher(
     chip: Arc<Chip>,
-    level: PlatformLevel,
+    platform: PlatformSource,
     request: LaunchRequest,
     clock: Clock,
     emit: &mut dyn FnMut(&[u8]),
@@ -102,7 +50,10 @@ pub async fn run_launcher(
     let mut backoff = BACKOFF_MIN;
     loop {
         let guest = request.measure()?;
-        let machine = Machine::launch(Arc::clone(&chip), level, guest, Arc::clone(&clock))?;
+        let machine = {
+            let (chip, clock) = (Arc::clone(&chip), Arc::clone(&clock));
+            Machine::launch_on(chip, platform.clone(), guest, clock)?
+        };
         let started = Instant::now();
         let (mut child, pid) = start(&request, machine)?;
         emit(&launched(pid, &guest));

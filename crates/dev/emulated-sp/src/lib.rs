@@ -25,30 +25,40 @@
 #![forbid(unsafe_code)]
 
 mod anchor;
+mod certificate_table;
 mod chip;
 mod client;
+mod crl;
 mod der;
 mod error;
+mod guest;
 mod id_block;
 mod identity;
 mod launch;
 mod machine;
 mod pki;
+mod platform;
 mod product;
 mod protocol;
 mod random;
+mod request;
 mod roots;
 mod server;
+mod state_file;
 
 pub use anchor::EmulatedAnchor;
+pub use certificate_table::CertificateForm;
 pub use chip::Chip;
 pub use client::EmulatedProcessor;
 pub use error::EmulationError;
+pub use guest::Guest;
 pub use id_block::GuestIdentity;
 pub use identity::Identity;
-pub use launch::{LaunchRequest, run_launcher};
-pub use machine::{Clock, Guest, Machine};
+pub use launch::run_launcher;
+pub use machine::{Clock, Machine};
 pub use pki::TrailerEncoding;
-pub use product::{EmulatedProduct, PlatformLevel};
+pub use platform::{PlatformFolder, PlatformSource, PlatformState, parse_firmware, parse_tcb};
+pub use product::{EmulatedProduct, PlatformLevel, ReportLayout};
+pub use request::{KernelRequest, LaunchRequest, LaunchTerms, MachineRequest};
 pub use roots::{EMULATED_ROOTS_PURPOSE, EmulatedRoots};
-pub use server::serve;
+pub use server::{GuestDevice, serve};

@@ -1,77 +1,67 @@
 //! A processor with one launched guest.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chancery_evidence::{
-    GuestPolicy, MitigationVectors, ReportFields, ReportVersion, SignerInfo, Tcb, encode_report,
+    CpuId, MitigationVectors, ReportFields, ReportVersion, SignerInfo, Tcb, TcbComponents,
+    encode_report,
 };
-use chancery_measurement::{LaunchDigest, process_mode_digest};
 use chancery_platform::{
     CertificateTable, DerivedKeyRequest, GuestFields, PlatformError, REPORT_DATA_SIZE, RootKey,
     SecureProcessor,
 };
+use chancery_platform_snp::parse_certificate_table;
 use chancery_sealing::Key;
 use p384::ecdsa::signature::Signer as _;
 use p384::ecdsa::{Signature, SigningKey};
-use sha2::{Digest as _, Sha256};
 
+use crate::certificate_table::HostCertificates;
 use crate::chip::Chip;
+use crate::crl::CrlIssue;
 use crate::error::EmulationError;
-use crate::id_block::GuestIdentity;
+use crate::guest::Guest;
 use crate::pki::TrailerEncoding;
-use crate::product::PlatformLevel;
+use crate::platform::{PlatformSource, PlatformState};
+use crate::product::{PlatformLevel, ReportLayout};
 use crate::random::random;
+use crate::server::GuestDevice;
 
 /// The time, in milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// A day in milliseconds.
-const DAY_MS: u64 = 86_400_000;
-
-/// The guest policy of a launch that names none, the strictest that this platform gives: nothing is allowed.
-const POLICY: u64 = GuestPolicy::RESERVED_ONE;
-
-/// What a launch measures and fixes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Guest {
-    /// The launch digest.
-    pub measurement: LaunchDigest,
-    /// SHA-256 of the configuration.
-    pub host_data: [u8; 32],
-    /// The guest policy.
-    pub policy: GuestPolicy,
-    /// What the ID block says.
-    pub identity: GuestIdentity,
-}
-
-impl Guest {
-    /// Measures a program in process mode, with the default policy and no ID block.
-    ///
-    /// # Errors
-    /// [`EmulationError::Measurement`].
-    pub fn measure(image: &[u8], configuration: &[u8]) -> Result<Self, EmulationError> {
-        Ok(Self {
-            measurement: process_mode_digest(image)?,
-            host_data: Sha256::digest(configuration).into(),
-            policy: GuestPolicy::from_bits(POLICY),
-            identity: GuestIdentity::NONE,
-        })
-    }
-}
-
 /// A processor with one launched guest: what its kernel interface would answer.
 pub struct Machine {
     chip: Arc<Chip>,
-    level: PlatformLevel,
+    platform: PlatformSource,
     guest: Guest,
+    at_launch: AtLaunch,
     report_id: [u8; 32],
     vmrk: Key,
-    vcek: SigningKey,
-    /// The day, since the Unix epoch, on which the certificates were issued, and what was.
-    issued: Mutex<Option<(u64, CertificateTable)>>,
-    trailer: TrailerEncoding,
+    /// Set when the guest's kernel has given up its message key.
+    lost: AtomicBool,
+    /// The attestation key that was asked for last.
+    vcek: Mutex<Option<(TcbComponents, SigningKey)>>,
+    /// The certificates that were issued last.
+    issued: Mutex<Option<(Issue, HostCertificates)>>,
+    leaf_trailer: Option<TrailerEncoding>,
     clock: Clock,
+}
+
+/// What the launch fixes of the platform.
+struct AtLaunch {
+    tcb: TcbComponents,
+    mitigation_vector: u64,
+    channel_failures: u64,
+}
+
+/// What certificates depend on beside the chip: when it changes, they are issued anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Issue {
+    crl: CrlIssue,
+    reported_tcb: TcbComponents,
+    leaf_trailer: TrailerEncoding,
 }
 
 impl fmt::Debug for Machine {
@@ -84,36 +74,63 @@ impl fmt::Debug for Machine {
 }
 
 impl Machine {
-    /// Launches a guest. Each launch has its own REPORT_ID.
+    /// Launches a guest on a platform that stays at one level, all of it committed and reported.
     ///
     /// # Errors
-    /// [`EmulationError::PolicyRefused`] if the platform does not give what the guest policy asks for.
+    /// As [`Machine::launch_on`].
     pub fn launch(
         chip: Arc<Chip>,
         level: PlatformLevel,
         guest: Guest,
         clock: Clock,
     ) -> Result<Self, EmulationError> {
-        if !level.satisfies(guest.policy) {
+        let state = PlatformState::new(chip.product(), level, clock());
+        Self::launch_on(chip, PlatformSource::Fixed(Box::new(state)), guest, clock)
+    }
+
+    /// Launches a guest on the platform as it is now, and looks it up again at each request. Each launch has its own
+    /// REPORT_ID.
+    ///
+    /// # Errors
+    /// [`EmulationError::PolicyRefused`] if the platform does not give what the guest policy asks for;
+    /// [`EmulationError::OtherProduct`] if chip and platform are of different products; those of [`PlatformSource::read`].
+    pub fn launch_on(
+        chip: Arc<Chip>,
+        platform: PlatformSource,
+        guest: Guest,
+        clock: Clock,
+    ) -> Result<Self, EmulationError> {
+        let state = platform.read()?;
+        if state.product() != chip.product() {
+            return Err(EmulationError::OtherProduct);
+        }
+        if !state.current().satisfies(guest.policy) {
             return Err(EmulationError::PolicyRefused);
         }
         Ok(Self {
-            vcek: chip.vcek(level.tcb)?,
+            at_launch: AtLaunch {
+                tcb: state.current().tcb,
+                mitigation_vector: state.current().mitigation_vector,
+                channel_failures: state.host().channel_failures,
+            },
             chip,
-            level,
+            platform,
             guest,
             report_id: random()?,
             vmrk: Key::from_bytes(random()?),
+            lost: AtomicBool::new(false),
+            vcek: Mutex::new(None),
             issued: Mutex::new(None),
-            trailer: TrailerEncoding::Omitted,
+            leaf_trailer: None,
             clock,
         })
     }
 
-    /// Writes the default trailer field in leaf certificates as older ones of AMD have it, or leaves it out.
+    /// Writes the default trailer field in leaf certificates as older ones of AMD have it, or leaves it out, whatever the platform
+    /// says.
     #[must_use]
     pub fn with_leaf_trailer(mut self, trailer: TrailerEncoding) -> Self {
-        self.trailer = trailer;
+        self.leaf_trailer = Some(trailer);
         self
     }
 
@@ -123,27 +140,41 @@ impl Machine {
         &self.guest
     }
 
-    /// Every field as hardware of this product would fill it.
-    fn fields(&self, report_data: &[u8; REPORT_DATA_SIZE]) -> ReportFields {
-        let tcb = self.level.tcb.encode(self.chip.product().line());
+    /// The platform that answers this request.
+    fn admit(&self) -> Result<PlatformState, PlatformError> {
+        if self.lost.load(Ordering::SeqCst) {
+            return Err(PlatformError::Lost);
+        }
+        let state = self.platform.read().ok().ok_or(PlatformError::System)?;
+        if state.host().channel_failures != self.at_launch.channel_failures {
+            // The guest's kernel cannot tell whether the failed message was counted, and a second message under one count would
+            // break the encryption: it wipes its key and never asks again.
+            self.lost.store(true, Ordering::SeqCst);
+            return Err(PlatformError::Lost);
+        }
+        if state.host().throttled {
+            return Err(PlatformError::Busy);
+        }
+        Ok(state)
+    }
+
+    /// Every field as hardware of this product and firmware would fill it.
+    fn fields(&self, state: &PlatformState, report_data: &[u8; REPORT_DATA_SIZE]) -> ReportFields {
+        let line = self.chip.product().line();
         let identity = &self.guest.identity;
         let author_key_enabled = match identity.author_key_digest {
             Some(_) => SignerInfo::AUTHOR_KEY_EN,
             None => 0,
         };
-        let vectors = MitigationVectors {
-            launch: self.level.mitigation_vector,
-            current: self.level.mitigation_vector,
-        };
         ReportFields {
-            version: ReportVersion::V5(self.chip.product().cpuid(), vectors),
+            version: self.version(state, self.chip.product().cpuid()),
             guest_svn: identity.guest_svn,
             policy: self.guest.policy,
             family_id: identity.family_id,
             image_id: identity.image_id,
             vmpl: 0,
-            current_tcb: tcb,
-            platform_info: self.level.platform_info,
+            current_tcb: state.current().tcb.encode(line),
+            platform_info: state.current().platform_info,
             signer_info: SignerInfo::from_bits(author_key_enabled), // VCEK, chip id not masked
             report_data: *report_data,
             measurement: *self.guest.measurement.as_bytes(),
@@ -152,69 +183,109 @@ impl Machine {
             author_key_digest: identity.author_key_digest.unwrap_or([0; 48]),
             report_id: self.report_id,
             report_id_ma: [0xff; 32],
-            reported_tcb: tcb,
+            reported_tcb: state.reported_tcb().encode(line),
             chip_id: self.chip.chip_id(),
-            committed_tcb: tcb,
-            current_firmware: self.level.firmware,
-            committed_firmware: self.level.firmware,
-            launch_tcb: tcb,
+            committed_tcb: state.committed_tcb().encode(line),
+            current_firmware: state.current().firmware,
+            committed_firmware: state.committed_firmware(),
+            launch_tcb: self.at_launch.tcb.encode(line),
         }
     }
 
-    fn issue(&self, now_ms: u64) -> Result<CertificateTable, EmulationError> {
-        let vcek = self
-            .chip
-            .vcek_certificate(self.level.tcb, now_ms, self.trailer)?;
-        Ok(CertificateTable {
-            vcek: Some(vcek),
-            ask: Some(self.chip.roots().ask().to_vec()),
-            ark: Some(self.chip.roots().ark().to_vec()),
-            crl: Some(self.chip.revocation_list(now_ms)?),
+    const fn version(&self, state: &PlatformState, cpuid: CpuId) -> ReportVersion {
+        match state.current().report_layout {
+            ReportLayout::V3 => ReportVersion::V3(cpuid),
+            ReportLayout::V5 => ReportVersion::V5(
+                cpuid,
+                MitigationVectors {
+                    launch: self.at_launch.mitigation_vector,
+                    current: state.current().mitigation_vector,
+                },
+            ),
+        }
+    }
+
+    /// A signature with the attestation key of a TCB. The key is kept: its chain takes a thousand steps.
+    fn sign(&self, tcb: TcbComponents, signed: &[u8]) -> Option<Signature> {
+        let mut vcek = self.vcek.lock().ok()?;
+        let key = match vcek.take() {
+            Some((of, key)) if of == tcb => key,
+            Some(_) | None => self.chip.vcek(tcb).ok()?,
+        };
+        let signature = key.try_sign(signed).ok();
+        *vcek = Some((tcb, key));
+        signature
+    }
+
+    fn issue(
+        &self,
+        state: &PlatformState,
+        issue: Issue,
+    ) -> Result<HostCertificates, EmulationError> {
+        let Issue {
+            crl,
+            reported_tcb,
+            leaf_trailer,
+        } = issue;
+        let chip = &self.chip;
+        Ok(HostCertificates {
+            ark: chip.roots().ark().to_vec(),
+            ask: chip.roots().ask().to_vec(),
+            vcek: chip.vcek_certificate(reported_tcb, crl.made_ms, leaf_trailer)?,
+            crl: Some(chip.revocation_list(&state.host().crl, crl)?),
         })
     }
 
-    /// The monotonic rules of the firmware: no key of a later version than the guest or the platform has.
-    fn permits(&self, request: &DerivedKeyRequest) -> bool {
+    /// The monotonic rules of the firmware (MSG_KEY_REQ): no key of a later version than the guest or the platform has, where the
+    /// platform has what is committed.
+    fn permits(&self, state: &PlatformState, request: &DerivedKeyRequest) -> bool {
         let line = self.chip.product().line();
         let tcb_below = Tcb::from_bytes(request.tcb_version.to_le_bytes())
             .components(line)
-            .is_some_and(|asked| self.level.tcb.at_least(asked));
+            .is_some_and(|asked| state.committed_tcb().at_least(asked));
         request.vmpl <= 3 && request.guest_svn <= self.guest.identity.guest_svn && tcb_below
     }
 }
 
-impl SecureProcessor for Machine {
+impl GuestDevice for Machine {
     fn report(&self, report_data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>, PlatformError> {
-        let signed = self.fields(report_data).encode_signed();
-        let signature: Signature = self
-            .vcek
-            .try_sign(&signed)
-            .ok()
+        let state = self.admit()?;
+        let signed = self.fields(&state, report_data).encode_signed();
+        let signature = self
+            .sign(state.reported_tcb(), &signed)
             .ok_or(PlatformError::System)?;
         let signature = signature.to_bytes();
         let bytes = signature.first_chunk::<96>().ok_or(PlatformError::System)?;
         Ok(encode_report(&signed, bytes).to_vec())
     }
 
-    /// Issued anew each day, as the lists of AMD's service are.
-    fn certificates(&self) -> Result<CertificateTable, PlatformError> {
-        let now_ms = (self.clock)();
-        let today = now_ms / DAY_MS;
+    /// Issued anew when the list is renewed and when another TCB is reported.
+    fn certificate_table(&self) -> Result<Vec<u8>, PlatformError> {
+        let state = self.admit()?;
+        let host = state.host();
+        let wanted = Issue {
+            crl: host.crl.newest((self.clock)()),
+            reported_tcb: state.reported_tcb(),
+            leaf_trailer: self.leaf_trailer.unwrap_or(host.leaf_trailer),
+        };
         let mut issued = self.issued.lock().ok().ok_or(PlatformError::System)?;
-        match issued.as_ref() {
-            Some((day, table)) if *day == today => Ok(table.clone()),
-            Some(_) | None => {
-                let table = self.issue(now_ms).ok().ok_or(PlatformError::System)?;
-                *issued = Some((today, table.clone()));
-                Ok(table)
-            }
-        }
+        let certificates = match issued.take() {
+            Some((found, certificates)) if found == wanted => certificates,
+            Some(_) | None => self
+                .issue(&state, wanted)
+                .ok()
+                .ok_or(PlatformError::System)?,
+        };
+        let table = certificates.to_table(host.certificate_form);
+        *issued = Some((wanted, certificates));
+        table.ok_or(PlatformError::System)
     }
 
     /// The true derivation inside the processor is not public. This one mixes the same inputs, each at a fixed place and zero when
     /// it is not selected.
     fn derived_key(&self, request: &DerivedKeyRequest) -> Result<Key, PlatformError> {
-        if !self.permits(request) {
+        let state = self.admit()?;
+        if !self.permits(&state, request) {
             return Err(PlatformError::Refused);
         }
         let fields = request.guest_field_select;
@@ -239,6 +310,20 @@ impl SecureProcessor for Machine {
             RootKey::Vcek => self.chip.derivation_root().derive(label, &context),
             RootKey::Vmrk => self.vmrk.derive(label, &context),
         })
+    }
+}
+
+impl SecureProcessor for Machine {
+    fn report(&self, report_data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>, PlatformError> {
+        GuestDevice::report(self, report_data)
+    }
+
+    fn certificates(&self) -> Result<CertificateTable, PlatformError> {
+        parse_certificate_table(&self.certificate_table()?)
+    }
+
+    fn derived_key(&self, request: &DerivedKeyRequest) -> Result<Key, PlatformError> {
+        GuestDevice::derived_key(self, request)
     }
 }
 

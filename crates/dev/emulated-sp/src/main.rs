@@ -4,79 +4,25 @@
 
 #![forbid(unsafe_code)]
 
+mod command_line;
+mod operator;
+
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chancery_emulated_sp::{
-    Chip, Clock, EmulatedProduct, EmulationError, Identity, LaunchRequest, run_launcher,
+    Chip, Clock, EmulationError, Guest, GuestDevice as _, Identity, LaunchRequest, Machine,
+    MachineRequest, PlatformFolder, PlatformSource, run_launcher,
 };
-use clap::{Args, Parser, Subcommand};
+use chancery_measurement::{Hypervisor, LaunchShape};
+use clap::Parser as _;
 use rustix::process::{Signal, getpid, kill_process};
 
-#[derive(Parser)]
-#[command(
-    name = "chancery-emulated-sp",
-    about = "An emulated AMD secure processor. It protects nothing."
-)]
-struct CommandLine {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Print what a report of the program will say, as JSON.
-    Identity(Target),
-    /// Measure the program, run it as a child, and be its secure processor.
-    Launch {
-        #[command(flatten)]
-        target: Target,
-        /// End, as on SIGTERM, when standard input ends: whoever holds the other end can then not be outlived.
-        #[arg(long)]
-        watch_stdin: bool,
-        /// Arguments of the program, after `--`. They are not measured.
-        #[arg(last = true)]
-        arguments: Vec<OsString>,
-    },
-}
-
-#[derive(Args)]
-struct Target {
-    /// Folder with the chip's secrets; made the first time.
-    #[arg(long)]
-    state: PathBuf,
-    /// The program.
-    #[arg(long)]
-    runtime: PathBuf,
-    /// Its configuration, whose SHA-256 becomes HOST_DATA.
-    #[arg(long)]
-    configuration: PathBuf,
-    /// The product to emulate: genoa (default) or turin. Fixed once the state folder is made.
-    #[arg(long, value_parser = parse_product)]
-    product: Option<EmulatedProduct>,
-    /// Guest policy, such as 0x30000; the strictest one if absent.
-    #[arg(long, value_parser = parse_bits)]
-    policy: Option<u64>,
-    /// ID block, 96 bytes: the launch is refused if it differs.
-    #[arg(long, requires = "id_auth")]
-    id_block: Option<PathBuf>,
-    /// ID authentication, 4096 bytes.
-    #[arg(long, requires = "id_block")]
-    id_auth: Option<PathBuf>,
-}
-
-fn parse_product(word: &str) -> Result<EmulatedProduct, String> {
-    EmulatedProduct::from_word(word).ok_or_else(|| "genoa or turin".to_owned())
-}
-
-fn parse_bits(text: &str) -> Result<u64, String> {
-    let digits = text.strip_prefix("0x").ok_or("begins with 0x")?;
-    u64::from_str_radix(digits, 16).map_err(|error| error.to_string())
-}
+use crate::command_line::{Command, CommandLine, MachineTarget, Processor, ProgramTarget};
 
 /// The one clock of this program.
 fn clock() -> Clock {
@@ -121,47 +67,108 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), EmulationError> {
     match command {
         Command::Identity(target) => {
-            let (chip, request) = prepare(target, Vec::new())?;
-            let identity = Identity {
-                level: chip.product().level(),
-                guest: request.measure()?,
-                chip: &chip,
-            };
-            print_line(&identity.to_json());
-            Ok(())
+            let (chip, platform) = open(&target.processor)?;
+            print_identity(&chip, &platform, request(target, Vec::new()).measure()?)
         }
         Command::Launch {
             target,
             watch_stdin,
             arguments,
         } => {
-            let (chip, request) = prepare(target, arguments)?;
+            let (chip, platform) = open(&target.processor)?;
+            let request = request(target, arguments);
             if watch_stdin {
                 end_with_stdin()?;
             }
-            let level = chip.product().level();
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .map_err(EmulationError::System)?
-                .block_on(run_launcher(chip, level, request, clock(), &mut print_line))
+                .block_on(run_launcher(
+                    chip,
+                    platform,
+                    request,
+                    clock(),
+                    &mut print_line,
+                ))
+        }
+        Command::MeasureGuest(target) => measure_guest(&target),
+        Command::Platform { act } => {
+            print_line(&operator::run(act, clock()())?.to_json());
+            Ok(())
         }
     }
 }
 
-fn prepare(
-    target: Target,
-    arguments: Vec<OsString>,
-) -> Result<(Arc<Chip>, LaunchRequest), EmulationError> {
-    let chip = Chip::open(&target.state, target.product, clock()())?;
-    let request = LaunchRequest {
+/// Opens chip and platform; makes them the first time.
+fn open(processor: &Processor) -> Result<(Arc<Chip>, PlatformSource), EmulationError> {
+    let now_ms = clock()();
+    let of_level = processor.level.map(|(product, _)| product);
+    let chip = Chip::open(&processor.state, processor.product.or(of_level), now_ms)?;
+    if of_level.is_some_and(|product| product != chip.product()) {
+        return Err(EmulationError::OtherProduct);
+    }
+    let level = processor.level.map(|(_, level)| level);
+    let platform = PlatformFolder::open(&processor.state, chip.product(), level, now_ms)?;
+    Ok((Arc::new(chip), PlatformSource::Folder(platform)))
+}
+
+fn request(target: ProgramTarget, arguments: Vec<OsString>) -> LaunchRequest {
+    LaunchRequest {
+        terms: target.processor.terms(),
         runtime: target.runtime,
         configuration: target.configuration,
         arguments,
-        policy: target.policy,
-        id_block: target.id_block.zip(target.id_auth),
+    }
+}
+
+fn print_identity(
+    chip: &Chip,
+    platform: &PlatformSource,
+    guest: Guest,
+) -> Result<(), EmulationError> {
+    let identity = Identity {
+        platform: platform.read()?,
+        guest,
+        chip,
     };
-    Ok((Arc::new(chip), request))
+    print_line(&identity.to_json());
+    Ok(())
+}
+
+/// Measures a virtual machine; launches it and writes a report if one is asked for. The machine is gone afterwards: its report shows
+/// what one that runs would show, with a REPORT_ID of its own.
+fn measure_guest(target: &MachineTarget) -> Result<(), EmulationError> {
+    let (chip, platform) = open(&target.processor)?;
+    let request = MachineRequest {
+        firmware: target.ovmf.clone(),
+        kernel: target.kernel(),
+        shape: LaunchShape::new(
+            Hypervisor::Qemu,
+            target.vcpus,
+            target.vcpu_type,
+            target.guest_features,
+        )?,
+        configuration: target.configuration.clone(),
+        terms: target.processor.terms(),
+    };
+    let guest = request.measure()?;
+    if let (Some(report_data), Some(path)) = (&target.report_data, &target.report) {
+        let chip = Arc::clone(&chip);
+        let machine = Machine::launch_on(chip, platform.clone(), guest, clock())?;
+        write(path, &machine.report(report_data)?)?;
+        if let Some(path) = &target.certificates {
+            write(path, &machine.certificate_table()?)?;
+        }
+    }
+    print_identity(&chip, &platform, guest)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), EmulationError> {
+    std::fs::write(path, bytes).map_err(|source| EmulationError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Sends this process SIGTERM when its standard input ends. The launcher starts a child only after it listens for signals, so

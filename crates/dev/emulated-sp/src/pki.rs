@@ -6,6 +6,7 @@ use rsa::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, EncodePublicKey a
 use rsa::sha2::Sha384;
 use sha2::{Digest as _, Sha256};
 
+use crate::crl::{CrlIssue, CrlSchedule};
 use crate::der;
 use crate::error::EmulationError;
 use crate::random::SystemRng;
@@ -21,7 +22,7 @@ const AUTHORITY_VALID_MS: u64 = 25 * 365 * 86_400_000;
 /// Validity of a leaf: 7 years in milliseconds, as AMD's.
 const LEAF_VALID_MS: u64 = 7 * 365 * 86_400_000;
 /// Validity of a revocation list: 47 days in milliseconds, as AMD's of 2026.
-const CRL_VALID_MS: u64 = 47 * 86_400_000;
+pub(crate) const CRL_VALID_MS: u64 = 47 * 86_400_000;
 
 const OID_RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
 const OID_MGF1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08];
@@ -46,6 +47,25 @@ pub enum TrailerEncoding {
     Explicit,
     /// Left out, as DER wants it.
     Omitted,
+}
+
+impl TrailerEncoding {
+    /// The word of the state file and of the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Explicit => "explicit",
+            Self::Omitted => "omitted",
+        }
+    }
+
+    /// The encoding that a word names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Explicit, Self::Omitted]
+            .into_iter()
+            .find(|encoding| encoding.word() == word)
+    }
 }
 
 /// A root or intermediate key.
@@ -119,6 +139,11 @@ const fn serials(line: ProductLine) -> ([u8; 3], [u8; 3]) {
     }
 }
 
+/// The serial number of the intermediate, by which a list revokes it.
+pub(crate) const fn ask_serial(line: ProductLine) -> [u8; 3] {
+    serials(line).1
+}
+
 /// The self-signed root.
 pub(crate) fn ark_certificate(
     ark: &AuthorityKey,
@@ -158,7 +183,7 @@ pub(crate) fn ask_certificate(
         critical(OID_KEY_USAGE, &[3, 2, 2, 0x04]), // keyCertSign
     ];
     let body = CertificateBody {
-        serial: &serials(line).1,
+        serial: &ask_serial(line),
         issuer: &ark_name(line),
         subject: &ask_name(line),
         not_before_ms: made_ms.saturating_sub(BACKDATE_MS),
@@ -233,24 +258,30 @@ fn amd_extensions(leaf: &Leaf<'_>) -> Vec<u8> {
     out
 }
 
-/// A revocation list of the root. Its number is the day on which it was made, so that later ones are higher.
+/// A revocation list of the root.
 pub(crate) fn revocation_list(
     ark: &AuthorityKey,
     line: ProductLine,
-    made_ms: u64,
-    revoked: &[&[u8]],
+    schedule: &CrlSchedule,
+    issue: CrlIssue,
 ) -> Result<Vec<u8>, EmulationError> {
+    let CrlIssue { number, made_ms } = issue;
     let this_update_ms = made_ms.saturating_sub(BACKDATE_MS);
-    let entries: Vec<u8> = revoked
+    let entries: Vec<u8> = schedule
+        .revoked
         .iter()
-        .flat_map(|serial| der::sequence(&[&der::unsigned(serial), &der::time(this_update_ms)]))
+        .flat_map(|entry| {
+            let serial = der::unsigned(&entry.serial);
+            der::sequence(&[&serial, &der::time(entry.revoked_ms)])
+        })
         .collect();
+    // RFC 5280 section 5.1.2.6: a list without entries has no sequence of them.
     let entries = if entries.is_empty() {
         Vec::new()
     } else {
         der::sequence(&[&entries])
     };
-    let number = der::unsigned(&(made_ms / 86_400_000).to_be_bytes());
+    let number = der::unsigned(&number.to_be_bytes());
     let extensions = der::sequence(&[
         &authority_key_id(&ark.public()?),
         &extension(OID_CRL_NUMBER, &number),

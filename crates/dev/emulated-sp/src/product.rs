@@ -13,18 +13,133 @@ pub enum EmulatedProduct {
     Turin,
 }
 
-/// What the firmware of a platform is and how it is set up.
+/// The report layouts that emulated firmware writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportLayout {
+    /// Version 3: with CPUID.
+    V3,
+    /// Version 5: with CPUID and mitigation vectors.
+    V5,
+}
+
+impl ReportLayout {
+    /// VERSION of the reports.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::V3 => 3,
+            Self::V5 => 5,
+        }
+    }
+
+    /// The layout with this VERSION; `None` if no emulated firmware writes it.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            3 => Some(Self::V3),
+            5 => Some(Self::V5),
+            _ => None,
+        }
+    }
+}
+
+/// The firmware that runs on a platform, and how the platform is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlatformLevel {
-    /// Security version of each firmware part; committed, current and launch level are the same here.
+    /// Security version of each firmware part (CURRENT_TCB).
     pub tcb: TcbComponents,
     /// Firmware version.
     pub firmware: FirmwareVersion,
-    /// Mitigations that the firmware verified.
+    /// The report layout that this firmware writes.
+    pub report_layout: ReportLayout,
+    /// Mitigations that the firmware verified; shown in reports of version 5 alone.
     pub mitigation_vector: u64,
     /// How the platform is set up.
     pub platform_info: PlatformInfo,
 }
+
+/// SMT off, ECC memory, aliases checked: what every level has here.
+const SET_UP: u64 = PlatformInfo::ECC | PlatformInfo::ALIAS_CHECK_COMPLETE;
+
+const fn level(
+    tcb: TcbComponents,
+    (major, minor, build): (u8, u8, u8),
+    report_layout: ReportLayout,
+    mitigation_vector: u64,
+    platform_info: u64,
+) -> PlatformLevel {
+    PlatformLevel {
+        tcb,
+        firmware: FirmwareVersion {
+            major,
+            minor,
+            build,
+        },
+        report_layout,
+        mitigation_vector,
+        platform_info: PlatformInfo::from_bits(platform_info),
+    }
+}
+
+const fn genoa_tcb(snp: u8, microcode: u8) -> TcbComponents {
+    TcbComponents {
+        fmc: 0,
+        bootloader: 10,
+        tee: 0,
+        snp,
+        microcode,
+    }
+}
+
+const fn turin_tcb(bootloader: u8, tee: u8, snp: u8, microcode: u8) -> TcbComponents {
+    TcbComponents {
+        fmc: 1,
+        bootloader,
+        tee,
+        snp,
+        microcode,
+    }
+}
+
+/// Genoa 1.55.40, as in the genuine reports genoa-v3-vcek-01 to -03.
+const GENOA_1_55_40: PlatformLevel =
+    level(genoa_tcb(23, 84), (1, 55, 40), ReportLayout::V3, 0, SET_UP);
+/// Genoa 1.55.43, as in the genuine report genoa-v5-vcek-01-oak.
+const GENOA_1_55_43: PlatformLevel =
+    level(genoa_tcb(25, 84), (1, 55, 43), ReportLayout::V5, 1, SET_UP);
+/// Genoa 1.55.49, above every floor known in 2026.
+const GENOA_1_55_49: PlatformLevel = level(
+    genoa_tcb(27, 88),
+    (1, 55, 49),
+    ReportLayout::V5,
+    0x0b,
+    SET_UP | PlatformInfo::IOMMU_WRITE_SAFE,
+);
+/// Turin 1.55.65, as in the genuine report turin-v5-vcek-01-aci.
+const TURIN_1_55_65: PlatformLevel = level(
+    turin_tcb(1, 1, 4, 81),
+    (1, 55, 65),
+    ReportLayout::V5,
+    0x3f,
+    SET_UP | PlatformInfo::IOMMU_WRITE_SAFE,
+);
+/// Turin 1.58.3, as in the genuine report turin-v5-vcek-02.
+const TURIN_1_58_3: PlatformLevel = level(
+    turin_tcb(3, 2, 5, 97),
+    (1, 58, 3),
+    ReportLayout::V5,
+    0x3f,
+    SET_UP | PlatformInfo::IOMMU_WRITE_SAFE,
+);
+
+/// The levels that have a name, oldest first in each product.
+const NAMED_LEVELS: [(&str, EmulatedProduct, PlatformLevel); 5] = [
+    ("genoa-1.55.40", EmulatedProduct::Genoa, GENOA_1_55_40),
+    ("genoa-1.55.43", EmulatedProduct::Genoa, GENOA_1_55_43),
+    ("genoa-1.55.49", EmulatedProduct::Genoa, GENOA_1_55_49),
+    ("turin-1.55.65", EmulatedProduct::Turin, TURIN_1_55_65),
+    ("turin-1.58.3", EmulatedProduct::Turin, TURIN_1_58_3),
+];
 
 impl EmulatedProduct {
     /// The word of the command line and of policy files.
@@ -71,47 +186,28 @@ impl EmulatedProduct {
     /// policy of high assurance wants it.
     #[must_use]
     pub const fn level(self) -> PlatformLevel {
-        let platform_info = PlatformInfo::from_bits(
-            PlatformInfo::ECC | PlatformInfo::ALIAS_CHECK_COMPLETE | PlatformInfo::IOMMU_WRITE_SAFE,
-        );
         match self {
-            Self::Genoa => PlatformLevel {
-                tcb: TcbComponents {
-                    fmc: 0,
-                    bootloader: 10,
-                    tee: 0,
-                    snp: 27,
-                    microcode: 88,
-                },
-                firmware: FirmwareVersion {
-                    major: 1,
-                    minor: 55,
-                    build: 49,
-                },
-                mitigation_vector: 0x0b,
-                platform_info,
-            },
-            Self::Turin => PlatformLevel {
-                tcb: TcbComponents {
-                    fmc: 1,
-                    bootloader: 3,
-                    tee: 2,
-                    snp: 5,
-                    microcode: 97,
-                },
-                firmware: FirmwareVersion {
-                    major: 1,
-                    minor: 58,
-                    build: 3,
-                },
-                mitigation_vector: 0x3f,
-                platform_info,
-            },
+            Self::Genoa => GENOA_1_55_49,
+            Self::Turin => TURIN_1_58_3,
         }
     }
 }
 
 impl PlatformLevel {
+    /// The words of the levels that have a name: product and firmware version.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        NAMED_LEVELS.into_iter().map(|(word, _, _)| word)
+    }
+
+    /// The product and level that a word names, such as `genoa-1.55.40`.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<(EmulatedProduct, Self)> {
+        NAMED_LEVELS
+            .into_iter()
+            .find(|(name, _, _)| *name == word)
+            .map(|(_, product, level)| (product, level))
+    }
+
     /// Whether this platform gives what `policy` asks for, as the firmware checks it at launch.
     #[must_use]
     pub fn satisfies(&self, policy: GuestPolicy) -> bool {
@@ -141,6 +237,29 @@ mod tests {
             assert_eq!(product.cpuid().line(), Some(product.line()));
         }
         assert_eq!(EmulatedProduct::from_word("milan"), None);
+    }
+
+    #[test]
+    fn each_named_level_is_one_of_its_product_and_newer_ones_are_not_below_it() {
+        for word in PlatformLevel::words() {
+            let (product, level) = PlatformLevel::from_word(word).unwrap();
+            assert_eq!(word, format!("{}-{}", product.word(), level.firmware));
+            let newest = product.level();
+            assert!(newest.tcb.at_least(level.tcb) && newest.firmware >= level.firmware);
+            let line = product.line();
+            let encoded = level.tcb.encode(line).components(line);
+            assert_eq!(encoded, Some(level.tcb), "the layout holds every component");
+        }
+        assert_eq!(PlatformLevel::from_word("genoa-1.55.41"), None);
+    }
+
+    #[test]
+    fn report_layouts_are_those_of_emulated_firmware() {
+        for layout in [ReportLayout::V3, ReportLayout::V5] {
+            assert_eq!(ReportLayout::from_number(layout.number()), Some(layout));
+        }
+        assert_eq!(ReportLayout::from_number(2), None);
+        assert_eq!(ReportLayout::from_number(4), None);
     }
 
     #[test]

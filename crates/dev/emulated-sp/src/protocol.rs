@@ -1,14 +1,43 @@
 //! What goes over the socket that stands for the guest device: one request, one reply, in order.
 
-use chancery_platform::{CertificateTable, DerivedKeyRequest, GuestFields, PlatformError, RootKey};
+use chancery_platform::{DerivedKeyRequest, GuestFields, PlatformError, RootKey};
 use chancery_wire::Message;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// Most bytes of a request's frame.
 pub(crate) const REQUEST_SIZE_MAX: u32 = 4096;
-/// Most bytes of a reply's frame: four certificates of the largest size.
+/// Most bytes of a reply's frame: a certificate table of the largest size.
 pub(crate) const REPLY_SIZE_MAX: u32 = 512 * 1024;
+
+/// Each request counts twice, as message and as answer (MSG_SEQNO of AMD 56860).
+pub(crate) const MESSAGES_PER_REQUEST: u64 = 2;
+
+/// One request under its number.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct GuestRequest {
+    /// The messages before it, and one.
+    pub(crate) sequence: u64,
+    pub(crate) request: Request,
+}
+
+impl Message for GuestRequest {
+    const PURPOSE: &'static str = "chancery-EMULATED/sp-request";
+    const VERSION: u8 = 2;
+}
+
+/// The answer to one request.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct GuestReply {
+    /// The number of the request and one; if the request never reached the firmware, the messages before it.
+    pub(crate) sequence: u64,
+    pub(crate) reply: Reply,
+}
+
+impl Message for GuestReply {
+    const PURPOSE: &'static str = "chancery-EMULATED/sp-reply";
+    const VERSION: u8 = 2;
+}
 
 /// What a guest asks.
 #[derive(Serialize, Deserialize)]
@@ -25,11 +54,6 @@ pub(crate) enum Request {
         guest_svn: u32,
         tcb_version: u64,
     },
-}
-
-impl Message for Request {
-    const PURPOSE: &'static str = "chancery-EMULATED/sp-request";
-    const VERSION: u8 = 1;
 }
 
 impl Request {
@@ -49,20 +73,17 @@ impl Request {
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Reply {
     Report(Vec<u8>),
-    Certificates {
-        vcek: Option<Vec<u8>>,
-        ask: Option<Vec<u8>>,
-        ark: Option<Vec<u8>>,
-        crl: Option<Vec<u8>>,
-    },
+    /// The host's certificate table, as on hardware.
+    Certificates(Vec<u8>),
     DerivedKey(SecretBytes),
+    /// The firmware refused the request.
     Refused,
+    /// The host puts the request off.
+    Busy,
+    /// The message channel is broken.
+    Lost,
+    /// The emulator itself failed.
     Failed,
-}
-
-impl Message for Reply {
-    const PURPOSE: &'static str = "chancery-EMULATED/sp-reply";
-    const VERSION: u8 = 1;
 }
 
 /// A derived key on its way. It exists to be serialized, and is wiped afterwards.
@@ -76,21 +97,12 @@ impl Drop for SecretBytes {
 }
 
 impl Reply {
-    pub(crate) fn certificates(table: CertificateTable) -> Self {
-        Self::Certificates {
-            vcek: table.vcek,
-            ask: table.ask,
-            ark: table.ark,
-            crl: table.crl,
-        }
-    }
-
     pub(crate) const fn of_error(error: PlatformError) -> Self {
         match error {
             PlatformError::Refused => Self::Refused,
+            PlatformError::Busy => Self::Busy,
+            PlatformError::Lost => Self::Lost,
             PlatformError::Absent
-            | PlatformError::Lost
-            | PlatformError::Busy
             | PlatformError::Interfered
             | PlatformError::Malformed
             | PlatformError::System => Self::Failed,

@@ -3,6 +3,7 @@ use std::sync::OnceLock;
 use chancery_evidence::{Certificate, Crl, KeyUsage, ProductLine, VekIdentity};
 
 use super::*;
+use crate::crl::RENEWAL_MS;
 
 const NOW_MS: u64 = 1_790_000_000_000;
 
@@ -88,15 +89,36 @@ fn each_level_has_its_own_key_and_the_same_level_the_same() {
 #[test]
 fn the_revocation_list_is_current_and_revokes_nothing() {
     let chip = genoa();
-    let der = chip.revocation_list(NOW_MS).unwrap();
+    let schedule = CrlSchedule::new(NOW_MS);
+    let list_at = |now_ms| {
+        chip.revocation_list(&schedule, schedule.newest(now_ms))
+            .unwrap()
+    };
+    let der = list_at(NOW_MS);
     let list = Crl::parse(&der).unwrap();
     assert!(list.this_update_ms() < NOW_MS && NOW_MS < list.next_update_ms());
     let ark = Certificate::parse(chip.roots().ark()).unwrap();
     let ask = Certificate::parse(chip.roots().ask()).unwrap();
     assert_eq!(list.issuer(), ark.subject());
     assert!(!list.revokes(ask.serial()));
-    let next = chip.revocation_list(NOW_MS + 86_400_000).unwrap();
-    assert_ne!(Crl::parse(&next).unwrap().number(), list.number());
+    let next = list_at(NOW_MS + RENEWAL_MS);
+    let next = Crl::parse(&next).unwrap();
+    assert!(next.number() > list.number(), "both have three bytes");
+    assert_eq!(next.this_update_ms(), list.this_update_ms() + RENEWAL_MS);
+}
+
+#[test]
+fn a_revocation_list_names_the_intermediate_once_it_is_revoked() {
+    let chip = genoa();
+    let mut schedule = CrlSchedule::new(NOW_MS);
+    schedule.revoke(pki::ask_serial(ProductLine::Genoa), NOW_MS + 1000);
+    let der = chip
+        .revocation_list(&schedule, schedule.newest(NOW_MS + 1000))
+        .unwrap();
+    let list = Crl::parse(&der).unwrap();
+    let ask = Certificate::parse(chip.roots().ask()).unwrap();
+    assert!(list.revokes(ask.serial()));
+    assert!(!list.revokes(Certificate::parse(chip.roots().ark()).unwrap().serial()));
 }
 
 #[test]
