@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use chancery_emulated_sp::{Chip, EmulatedProduct};
+use chancery_emulated_sp::{Chip, EmulatedProduct, parse_tcb};
+use chancery_evidence::{Certificate, Crl, ProductLine, Report, ReportFields, TcbComponents};
 use chancery_json::{Limits, Object, Value};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
@@ -86,9 +87,30 @@ impl Place {
         object(&output.stdout)
     }
 
+    /// An operator's command, while the processor runs or not.
+    fn platform(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(PROCESSOR);
+        let command = command.arg("platform").arg(words[0]);
+        let command = command.arg("--state").arg(self.path("state"));
+        command.args(&words[1..]).output().unwrap()
+    }
+
+    /// One that succeeds; the platform as it is then.
+    fn operate(&self, words: &[&str]) -> Object {
+        let output = self.platform(words);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words:?}: {told}");
+        object(&output.stdout)
+    }
+
     fn launch(&self, then: &str) -> Processor {
+        self.launch_with(&[], then)
+    }
+
+    fn launch_with(&self, options: &[&str], then: &str) -> Processor {
         let mut child = self
             .command("launch")
+            .args(options)
             .args(["--", "--then", then])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -154,6 +176,25 @@ impl Processor {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         assert_eq!(words[0], "guest");
         words
+    }
+
+    /// What the guest gets when it asks again: words of its line.
+    fn ask(&mut self, guest: Pid) -> Vec<String> {
+        kill_process(guest, Signal::USR1).unwrap();
+        self.line().split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// A report that fits the certificate beside it, and the revocation list.
+    fn evidence(&mut self, guest: Pid) -> (ReportFields, Vec<u8>) {
+        let words = self.ask(guest);
+        assert_eq!(words[0], "evidence", "{words:?}");
+        let bytes = |at: usize| hex::decode(&words[at]).unwrap();
+        let (report, vcek) = (bytes(1), bytes(2));
+        let fields = Report::parse(&report).unwrap().fields().clone();
+        let line = fields.version.cpuid().unwrap().line().unwrap();
+        let certified = Certificate::parse(&vcek).unwrap().vek(line).unwrap().tcb;
+        assert_eq!(fields.reported_tcb, certified.encode(line));
+        (fields, bytes(3))
     }
 
     fn signal(&self, signal: Signal) {
@@ -351,4 +392,163 @@ fn two_processes_that_make_one_state_folder_agree() {
     });
     assert_eq!(chips[0].chip_id(), chips[1].chip_id());
     assert_eq!(chips[0].roots(), chips[1].roots());
+}
+
+fn genoa(text: &str) -> TcbComponents {
+    parse_tcb(text, ProductLine::Genoa).unwrap()
+}
+
+/// Current, committed, reported and launch TCB of a Genoa report.
+fn tcbs(fields: &ReportFields) -> [TcbComponents; 4] {
+    [
+        fields.current_tcb,
+        fields.committed_tcb,
+        fields.reported_tcb,
+        fields.launch_tcb,
+    ]
+    .map(|tcb| tcb.components(ProductLine::Genoa).unwrap())
+}
+
+#[test]
+fn a_running_guest_sees_its_platform_updated_committed_and_reported_lower() {
+    let place = Place::new();
+    let mut processor = place.launch_with(&["--level", "genoa-1.55.40"], "wait");
+    let guest = pid_of(&processor.event("launched"));
+    processor.guest_says();
+    let (old, new) = (genoa("10.0.23.84"), genoa("10.0.27.88"));
+    let (before, _) = processor.evidence(guest);
+    assert_eq!((before.version.number(), tcbs(&before)), (3, [old; 4]));
+
+    let shown = place.operate(&["update", "--level", "genoa-1.55.49"]);
+    assert_eq!(text(&shown, "current_tcb"), "10.0.27.88");
+    assert_eq!(text(&shown, "reported_tcb"), "10.0.23.84");
+    let (provisional, _) = processor.evidence(guest);
+    assert_eq!(provisional.version.number(), 5);
+    assert_eq!(tcbs(&provisional), [new, old, old, old]);
+    assert_eq!(provisional.current_firmware.to_string(), "1.55.49");
+    assert_eq!(provisional.committed_firmware.to_string(), "1.55.40");
+    assert_eq!(provisional.report_id, before.report_id, "the same launch");
+
+    let rejected = failure(&place.platform(&["set-reported", "--tcb", "10.0.27.88"]));
+    assert!(rejected.contains("above the committed"), "{rejected}");
+    place.operate(&["commit"]);
+    assert_eq!(tcbs(&processor.evidence(guest).0), [new, new, new, old]);
+    let rejected = failure(&place.platform(&["update", "--level", "genoa-1.55.40"]));
+    assert!(rejected.contains("below what is committed"), "{rejected}");
+    place.operate(&["set-reported", "--tcb", "10.0.26.88"]);
+    let lowered = [new, new, genoa("10.0.26.88"), old];
+    assert_eq!(tcbs(&processor.evidence(guest).0), lowered);
+    assert_eq!(
+        text(&place.operate(&["show"]), "reported_tcb"),
+        "10.0.26.88"
+    );
+
+    kill_process(guest, Signal::KILL).unwrap();
+    processor.event("exited");
+    let guest = pid_of(&processor.event("launched"));
+    processor.guest_says();
+    let (relaunched, _) = processor.evidence(guest);
+    assert_eq!(tcbs(&relaunched), [new, new, genoa("10.0.26.88"), new]);
+    assert_ne!(relaunched.report_id, before.report_id);
+}
+
+#[test]
+fn a_guest_whose_channel_failed_is_lost_until_it_is_launched_again() {
+    let place = Place::new();
+    let mut processor = place.launch("wait");
+    let guest = pid_of(&processor.event("launched"));
+    let first = processor.guest_says();
+    place.operate(&["throttle"]);
+    assert_eq!(processor.ask(guest), ["error", "processor_busy"]);
+    place.operate(&["unthrottle"]);
+    processor.evidence(guest);
+
+    place.operate(&["fail-channels"]);
+    for _ in 0..2 {
+        assert_eq!(processor.ask(guest), ["error", "processor_lost"]);
+    }
+    kill_process(guest, Signal::KILL).unwrap();
+    processor.event("exited");
+    let guest = pid_of(&processor.event("launched"));
+    assert_eq!(processor.guest_says(), first, "the same key again");
+    processor.evidence(guest);
+}
+
+#[test]
+fn an_operator_revokes_the_intermediate_and_chooses_how_certificates_are_written() {
+    let place = Place::new();
+    let mut processor = place.launch("wait");
+    let guest = pid_of(&processor.event("launched"));
+    processor.guest_says();
+    let (_, list) = processor.evidence(guest);
+    let before = Crl::parse(&list).unwrap();
+    assert!(!before.revokes(&[2, 0, 2]));
+    for words in [
+        ["set-certificates", "--form", "pem"],
+        ["set-certificates", "--leaf-trailer", "explicit"],
+    ] {
+        place.operate(&words);
+        processor.evidence(guest);
+    }
+    let shown = place.operate(&["revoke-ask"]);
+    assert_eq!(text(&shown, "certificate_form"), "pem");
+    assert_eq!(text(&shown, "leaf_trailer"), "explicit");
+    let (_, list) = processor.evidence(guest);
+    let after = Crl::parse(&list).unwrap();
+    assert!(after.revokes(&[2, 0, 2]) && after.number() > before.number());
+}
+
+#[test]
+fn levels_and_words_that_do_not_fit_the_platform_are_told() {
+    let place = Place::new();
+    let absent = failure(&place.platform(&["show"]));
+    assert!(absent.contains("platform.json"), "{absent}");
+    assert_eq!(
+        place
+            .identity()
+            .get("report_version")
+            .and_then(Value::as_u64),
+        Some(5)
+    );
+    let mut other = place.command("identity");
+    let told = failure(&other.args(["--level", "genoa-1.55.40"]).output().unwrap());
+    assert!(told.contains("another firmware level"), "{told}");
+    let mut turin = place.command("identity");
+    let told = failure(&turin.args(["--level", "turin-1.58.3"]).output().unwrap());
+    assert!(told.contains("another product"), "{told}");
+    for (words, part) in [
+        (["update", "--level", "turin-1.58.3"], "another product"),
+        (
+            ["update", "--tcb", "1.10.0.27.88"],
+            "components of this product",
+        ),
+        (["update", "--report-version", "4"], "3 and 5"),
+        (
+            ["update", "--firmware", "1.55.48"],
+            "below what is committed",
+        ),
+        (
+            ["set-reported", "--tcb", "10.0.27"],
+            "components of this product",
+        ),
+    ] {
+        let told = failure(&place.platform(&words));
+        assert!(told.contains(part), "{told}");
+    }
+    let words = [
+        "update",
+        "--platform-info",
+        "0x65",
+        "--mitigation-vector",
+        "0x1b",
+    ];
+    let shown = place.operate(&[&words[..], &["--commit"]].concat());
+    assert_eq!(text(&shown, "platform_info"), "0x65");
+    assert_eq!(text(&shown, "mitigation_vector"), "0x1b");
+    let mut launch = place.command("launch");
+    let told = failure(&launch.output().unwrap());
+    assert!(
+        told.contains("refuses the guest policy"),
+        "SMT is on: {told}"
+    );
 }

@@ -1,5 +1,5 @@
-//! The smallest guest: says what its processor says, then waits for it to end. It shows how a runtime takes its processor
-//! from standard input, and the tests of the launcher run it.
+//! The smallest guest: says what its processor says, then waits for it to end, and on SIGUSR1 says what the processor says by then.
+//! It shows how a runtime takes its processor from standard input, and the tests of the launcher run it.
 //!
 //! Zone: dev.
 
@@ -7,7 +7,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use chancery_emulated_sp::EmulatedProcessor;
@@ -47,38 +47,71 @@ fn main() -> ExitCode {
 
 fn run(then: Then) -> Result<(), PlatformError> {
     let (sender, lost) = mpsc::channel::<()>();
-    let processor = EmulatedProcessor::from_stdin(move || drop(sender))?;
+    let processor = Arc::new(EmulatedProcessor::from_stdin(move || drop(sender))?);
+    let system = |_| PlatformError::System;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
-        .ok()
-        .ok_or(PlatformError::System)?;
-    // Listening for the signal takes its default effect away.
-    let listener = (then == Then::Stubborn).then(|| {
-        runtime.spawn(async {
-            if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-                while terminate.recv().await.is_some() {}
-            }
-        })
+        .map_err(system)?;
+    // Listening for a signal takes its default effect away, so it begins before anybody can know of this process.
+    let (terminate, mut again) = {
+        let _entered = runtime.enter();
+        let listen = |kind| signal(kind).map_err(system);
+        let stubborn = then == Then::Stubborn;
+        let terminate = stubborn.then(|| listen(SignalKind::terminate()));
+        (terminate.transpose()?, listen(SignalKind::user_defined1())?)
+    };
+    if let Some(mut terminate) = terminate {
+        runtime.spawn(async move { while terminate.recv().await.is_some() {} });
+    }
+    introduce(&processor)?;
+    let asking = Arc::clone(&processor);
+    runtime.spawn(async move {
+        while again.recv().await.is_some() {
+            say(&evidence(&asking));
+        }
     });
-    let bytes = processor.report(&[7; 64])?;
-    let report = Report::parse(&bytes).ok().ok_or(PlatformError::Malformed)?;
-    let certificates = processor.certificates()?;
-    let key = processor.derived_key(&DerivedKeyRequest::sealing(0, 0))?;
-    let line = format!(
-        "guest {} {} {} {}\n",
-        hex::encode(report.fields().measurement),
-        hex::encode(report.fields().host_data),
-        certificates.vcek.is_some(),
-        hex::encode(key.tag("chancery-EMULATED/guest-key-check/v1", &[])),
-    );
-    drop(std::io::stdout().write_all(line.as_bytes()));
     if then != Then::Fail {
         // The sender is dropped when the processor's end closes.
         lost.recv().unwrap_or_default();
     }
-    drop(listener);
     runtime.shutdown_timeout(Duration::ZERO);
     Ok(())
+}
+
+/// Says who this guest is: measurement, host data, whether there are certificates, a fingerprint of its sealing key.
+fn introduce(processor: &EmulatedProcessor) -> Result<(), PlatformError> {
+    let bytes = processor.report(&[7; 64])?;
+    let report = Report::parse(&bytes).ok().ok_or(PlatformError::Malformed)?;
+    let certificates = processor.certificates()?;
+    let key = processor.derived_key(&DerivedKeyRequest::sealing(0, 0))?;
+    say(&format!(
+        "guest {} {} {} {}",
+        hex::encode(report.fields().measurement),
+        hex::encode(report.fields().host_data),
+        certificates.vcek.is_some(),
+        hex::encode(key.tag("chancery-EMULATED/guest-key-check/v1", &[])),
+    ));
+    Ok(())
+}
+
+/// A report and the certificates beside it in hex, or the code of the error.
+fn evidence(processor: &EmulatedProcessor) -> String {
+    let ask = || {
+        let report = processor.report(&[7; 64])?;
+        let table = processor.certificates()?;
+        let text = |part: Option<Vec<u8>>| hex::encode(part.unwrap_or_default());
+        Ok(format!(
+            "evidence {} {} {}",
+            hex::encode(report),
+            text(table.vcek),
+            text(table.crl)
+        ))
+    };
+    ask().unwrap_or_else(|error: PlatformError| format!("error {}", error.code()))
+}
+
+fn say(line: &str) {
+    drop(std::io::stdout().write_all(format!("{line}\n").as_bytes()));
 }
