@@ -4,14 +4,16 @@
 //!
 //! It plays the part that AMD's processor has on real hardware: it measures what it launches with the true SNP launch-digest
 //! algorithm, signs byte-exact reports with a chip key that hangs under its own root, hands out certificates and a revocation
-//! list, and derives keys from a chip secret by the hardware's monotonic rules. Everything lies in one file that anybody
-//! with access to the folder can read, which is why it protects nothing.
+//! list, and derives keys from a chip secret by the hardware's monotonic rules. Everything lies in a folder that anybody
+//! with access to it can read, which is why it protects nothing.
 //!
 //! It is never a way around appraisal: its root, its certificate names and its statement strings are its own, no shipped binary contains
 //! this crate, and no AMD policy accepts what it signs.
 //!
 //! - [`Chip`]: one processor, made once per state folder.
 //! - [`Machine`]: a chip with one launched guest; it implements [`SecureProcessor`](chancery_platform::SecureProcessor) itself for tests in one process.
+//! - [`PlatformState`] and [`PlatformFolder`]: the firmware under the guests, which an operator updates, commits and reports, and what
+//!   its host does.
 //! - [`serve`] and [`EmulatedProcessor`]: the two ends of the socket that stands for the guest device.
 //! - [`EmulatedRoots`] and [`EmulatedAnchor`]: what a development client must be given to accept this processor.
 //!

@@ -58,6 +58,9 @@ pub struct PlatformLevel {
     pub platform_info: PlatformInfo,
 }
 
+/// Firmware before this one reserves the policy bit against page swaps.
+const PAGE_SWAP_SINCE: (u8, u8) = (1, 58);
+
 /// SMT off, ECC memory, aliases checked: what every level has here.
 const SET_UP: u64 = PlatformInfo::ECC | PlatformInfo::ALIAS_CHECK_COMPLETE;
 
@@ -214,9 +217,11 @@ impl PlatformLevel {
         let implied = |asked: u64, given: u64| !policy.has(asked) || self.platform_info.has(given);
         let smt_off_if_forbidden =
             policy.has(GuestPolicy::SMT) || !self.platform_info.has(PlatformInfo::SMT);
+        let version = (self.firmware.major, self.firmware.minor);
         policy.has(GuestPolicy::RESERVED_ONE)
             && policy.bits() & GuestPolicy::RESERVED_ZERO == 0
-            && policy.abi() <= (self.firmware.major, self.firmware.minor)
+            && policy.abi() <= version
+            && (!policy.has(GuestPolicy::PAGE_SWAP_DISABLE) || version >= PAGE_SWAP_SINCE)
             && smt_off_if_forbidden
             && implied(GuestPolicy::RAPL_DIS, PlatformInfo::RAPL_DIS)
             && implied(
@@ -274,6 +279,9 @@ mod tests {
         assert!(!policy(0x2_0000 | 1 << 26), "reserved zero");
         assert!(!policy(0x2_0000 | GuestPolicy::RAPL_DIS));
         assert!(!policy(0x2_0000 | GuestPolicy::CIPHERTEXT_HIDING_DRAM));
+        let no_page_swap = GuestPolicy::from_bits(0x2_0000 | GuestPolicy::PAGE_SWAP_DISABLE);
+        assert!(!level.satisfies(no_page_swap), "reserved in 1.55");
+        assert!(TURIN_1_58_3.satisfies(no_page_swap));
         let with_smt = PlatformLevel {
             platform_info: PlatformInfo::from_bits(PlatformInfo::SMT),
             ..level

@@ -5,7 +5,8 @@
 use std::sync::{Arc, OnceLock};
 
 use chancery_emulated_sp::{
-    Chip, Clock, EmulatedAnchor, EmulatedProduct, Guest, Machine, PlatformLevel, TrailerEncoding,
+    CertificateForm, Chip, Clock, EmulatedAnchor, EmulatedProduct, Guest, Machine, PlatformLevel,
+    PlatformSource, PlatformState, TrailerEncoding,
 };
 use chancery_evidence::{GuestPolicy, TcbComponents};
 use chancery_platform::SecureProcessor as _;
@@ -194,4 +195,126 @@ fn another_program_configuration_or_policy_is_refused_by_its_own_check() {
         ..guest()
     };
     failed(debug, CheckId::GuestPolicyForbidden);
+}
+
+/// A Genoa platform at its product's level, after an operator's changes.
+fn after(change: impl FnOnce(&mut PlatformState)) -> PlatformState {
+    let product = EmulatedProduct::Genoa;
+    let mut state = PlatformState::new(product, product.level(), NOW_MS);
+    change(&mut state);
+    state
+}
+
+/// The checks that evidence of a guest on this platform fails under the strictest policy.
+fn failed_on(state: PlatformState) -> Vec<CheckId> {
+    let product = EmulatedProduct::Genoa;
+    let source = PlatformSource::Fixed(Box::new(state));
+    let machine = Machine::launch_on(chip(product), source, guest(), Arc::new(|| NOW_MS)).unwrap();
+    match judge(product, &evidence(&machine)) {
+        Ok(mode) => {
+            assert_eq!(mode, Mode::Emulated);
+            Vec::new()
+        }
+        Err(refusal) => refusal.failed().map(|row| row.check).collect(),
+    }
+}
+
+/// A level above that of the strictest policy.
+fn newer() -> PlatformLevel {
+    let level = EmulatedProduct::Genoa.level();
+    PlatformLevel {
+        tcb: TcbComponents {
+            snp: level.tcb.snp + 1,
+            ..level.tcb
+        },
+        ..level
+    }
+}
+
+#[test]
+fn provisional_firmware_is_refused_until_it_is_committed() {
+    let provisional = after(|platform| platform.update(newer()).unwrap());
+    assert_eq!(failed_on(provisional.clone()), [CheckId::FirmwareCommitted]);
+    let mut committed = provisional;
+    committed.commit();
+    assert_eq!(failed_on(committed), []);
+}
+
+#[test]
+fn a_host_that_reports_less_than_the_floor_is_refused_and_less_than_it_has_is_not() {
+    let level = EmulatedProduct::Genoa.level();
+    let below = TcbComponents {
+        microcode: level.tcb.microcode - 1,
+        ..level.tcb
+    };
+    let lowered = after(|platform| platform.set_reported(below).unwrap());
+    assert_eq!(failed_on(lowered), [CheckId::TcbReportedFloor]);
+    let at_the_floor = after(|platform| {
+        platform.update(newer()).unwrap();
+        platform.commit();
+        platform.set_reported(level.tcb).unwrap();
+    });
+    assert_eq!(failed_on(at_the_floor), []);
+}
+
+#[test]
+fn a_revoked_intermediate_is_refused_by_its_own_check() {
+    let revoked = after(|platform| platform.revoke_intermediate(NOW_MS));
+    assert_eq!(failed_on(revoked), [CheckId::IntermediateRevoked]);
+}
+
+#[test]
+fn certificates_are_accepted_in_each_form_and_encoding() {
+    for form in [CertificateForm::Der, CertificateForm::Pem] {
+        for trailer in [TrailerEncoding::Explicit, TrailerEncoding::Omitted] {
+            let written = after(|platform| {
+                platform.set_certificate_form(form);
+                platform.set_leaf_trailer(trailer);
+            });
+            assert_eq!(failed_on(written), []);
+        }
+    }
+}
+
+#[test]
+fn a_report_of_version_3_is_accepted_by_floors_of_its_level_alone() {
+    let product = EmulatedProduct::Genoa;
+    let (_, level) = PlatformLevel::from_word("genoa-1.55.40").unwrap();
+    let evidence = evidence(&launch_at(product, level, guest()));
+    let refusal = judge(product, &evidence).unwrap_err();
+    assert_eq!(refusal.stage(), Stage::Policy);
+    assert!(refusal.has_failed(CheckId::ReportVersionMin));
+    assert!(refusal.has_failed(CheckId::TcbCurrentFloor));
+
+    let anchor = EmulatedAnchor::new(chip(product).roots());
+    let (mut policy, mut floors) = (policy(product), floors(product));
+    policy.report_version_min = 3;
+    for rule in &mut floors.rules {
+        rule.floor = Floor {
+            tcb: level.tcb,
+            firmware: level.firmware,
+            mitigation_required: 0,
+        };
+    }
+    let verdict = appraise(&anchor, &evidence, &policy, &floors, &DATA, NOW_MS).unwrap();
+    assert_eq!(verdict.mode(), Mode::Emulated);
+}
+
+#[test]
+fn genuine_evidence_is_refused_under_an_emulated_anchor_at_the_chain() {
+    let read = |name: &str| {
+        let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../attestation/vectors/");
+        std::fs::read(format!("{vectors}{name}")).unwrap()
+    };
+    let product = EmulatedProduct::Genoa;
+    let genuine = Evidence {
+        report: read("reports/genoa-v5-vcek-01-oak/report.bin"),
+        vcek: read("reports/genoa-v5-vcek-01-oak/vek.der"),
+        ask: read("roots/genoa/ask.der"),
+        ark: read("roots/genoa/ark.der"),
+        crl: evidence(&launch(product)).crl,
+    };
+    let refusal = judge(product, &genuine).unwrap_err();
+    assert_eq!(refusal.stage(), Stage::Chain);
+    assert!(refusal.has_failed(CheckId::RootPinned));
 }
