@@ -62,27 +62,68 @@ impl CertificateForm {
     }
 }
 
-/// What a host hands out, each in DER.
+/// Which certificates a host keeps for its guests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableContents {
+    /// Root, intermediate, leaf and revocation list.
+    All,
+    /// Without the list, as hosts are seen to do.
+    WithoutCrl,
+    /// Nothing, as a host that was given nothing.
+    Nothing,
+}
+
+impl TableContents {
+    /// The word of the state file and of the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::WithoutCrl => "without-crl",
+            Self::Nothing => "nothing",
+        }
+    }
+
+    /// The contents that a word names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::All, Self::WithoutCrl, Self::Nothing]
+            .into_iter()
+            .find(|contents| contents.word() == word)
+    }
+}
+
+/// What a host can hand out, each in DER.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HostCertificates {
     pub(crate) ark: Vec<u8>,
     pub(crate) ask: Vec<u8>,
     pub(crate) vcek: Vec<u8>,
-    /// `None` as on hosts that know of no list.
-    pub(crate) crl: Option<Vec<u8>>,
+    pub(crate) crl: Vec<u8>,
 }
 
 impl HostCertificates {
-    /// The table's bytes; `None` if it is larger than 4 GiB.
-    pub(crate) fn to_table(&self, form: CertificateForm) -> Option<Vec<u8>> {
-        let mut contents = vec![
-            (GUID_ARK, form.write("CERTIFICATE", &self.ark)),
-            (GUID_ASK, form.write("CERTIFICATE", &self.ask)),
-            (GUID_VCEK, form.write("CERTIFICATE", &self.vcek)),
+    /// The table's bytes, none at all for a host that keeps nothing; `None` if it is larger than 4 GiB.
+    pub(crate) fn to_table(
+        &self,
+        form: CertificateForm,
+        contents: TableContents,
+    ) -> Option<Vec<u8>> {
+        let written = [
+            (GUID_ARK, "CERTIFICATE", &self.ark),
+            (GUID_ASK, "CERTIFICATE", &self.ask),
+            (GUID_VCEK, "CERTIFICATE", &self.vcek),
+            (GUID_CRL, "X509 CRL", &self.crl),
         ];
-        if let Some(crl) = &self.crl {
-            contents.push((GUID_CRL, form.write("X509 CRL", crl)));
-        }
+        let count = match contents {
+            TableContents::All => 4,
+            TableContents::WithoutCrl => 3,
+            TableContents::Nothing => return Some(Vec::new()),
+        };
+        let written = written.into_iter().take(count);
+        let contents: Vec<([u8; 16], Vec<u8>)> = written
+            .map(|(guid, label, der)| (guid, form.write(label, der)))
+            .collect();
         let mut offset = contents.len().checked_add(1)?.checked_mul(ENTRY_SIZE)?;
         let mut table = Vec::new();
         for (guid, content) in &contents {
@@ -114,6 +155,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use chancery_platform::CertificateTable;
     use chancery_platform_snp::parse_certificate_table;
 
     use super::*;
@@ -131,10 +173,10 @@ mod tests {
             ark: read.ark.unwrap(),
             ask: read.ask.unwrap(),
             vcek: read.vcek.unwrap(),
-            crl: None,
+            crl: vec![0x30, 0],
         };
-        let table = certificates.to_table(CertificateForm::Pem).unwrap();
-        assert_eq!(table, GENUINE);
+        let table = certificates.to_table(CertificateForm::Pem, TableContents::WithoutCrl);
+        assert_eq!(table.as_deref(), Some(GENUINE));
     }
 
     #[test]
@@ -143,17 +185,30 @@ mod tests {
             ark: vec![0x30; 1000],
             ask: vec![0x30; 48],
             vcek: vec![0x30; 49],
-            crl: Some(vec![0x30, 0]),
+            crl: vec![0x30, 0],
         };
         for form in [CertificateForm::Der, CertificateForm::Pem] {
-            let table = certificates.to_table(form).unwrap();
-            let read = parse_certificate_table(&table).unwrap();
+            let table = |contents| certificates.to_table(form, contents).unwrap();
+            let read = |contents| parse_certificate_table(&table(contents)).unwrap();
+            let without_crl = read(TableContents::WithoutCrl);
+            assert_eq!(without_crl.crl, None);
+            assert_eq!(without_crl.vcek.as_ref(), Some(&certificates.vcek));
+            assert_eq!(read(TableContents::Nothing), CertificateTable::default());
+            let read = read(TableContents::All);
             assert_eq!(read.ark.as_ref(), Some(&certificates.ark));
             assert_eq!(read.ask.as_ref(), Some(&certificates.ask));
             assert_eq!(read.vcek.as_ref(), Some(&certificates.vcek));
-            assert_eq!(read.crl, certificates.crl);
+            assert_eq!(read.crl.as_ref(), Some(&certificates.crl));
             assert_eq!(CertificateForm::from_word(form.word()), Some(form));
         }
         assert_eq!(CertificateForm::from_word("p7b"), None);
+        for contents in [
+            TableContents::All,
+            TableContents::WithoutCrl,
+            TableContents::Nothing,
+        ] {
+            assert_eq!(TableContents::from_word(contents.word()), Some(contents));
+        }
+        assert_eq!(TableContents::from_word("some"), None);
     }
 }

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use chancery_emulated_sp::{
-    CertificateForm, EmulatedProduct, KernelRequest, LaunchTerms, PlatformLevel, TrailerEncoding,
-    parse_firmware,
+    CertificateForm, EmulatedProduct, KernelRequest, LaunchTerms, PlatformLevel, TableContents,
+    TrailerEncoding, parse_firmware,
 };
 use chancery_evidence::FirmwareVersion;
 use chancery_measurement::VcpuSignature;
@@ -164,10 +164,14 @@ pub(crate) enum PlatformAct {
         #[arg(long)]
         tcb: String,
     },
-    /// Select how certificates are written: in the host's table, and the trailer field in signatures of leaves.
+    /// Select which certificates the host keeps and how they are written: in its table, and the trailer field in signatures of
+    /// leaves.
     SetCertificates {
         #[command(flatten)]
         state: State,
+        /// all, without-crl or nothing.
+        #[arg(long, value_parser = parse_contents)]
+        contents: Option<TableContents>,
         /// der or pem.
         #[arg(long, value_parser = parse_form)]
         form: Option<CertificateForm>,
@@ -222,6 +226,10 @@ fn parse_level(word: &str) -> Result<(EmulatedProduct, PlatformLevel), String> {
         let words: Vec<&str> = PlatformLevel::words().collect();
         format!("one of {}", words.join(", "))
     })
+}
+
+fn parse_contents(word: &str) -> Result<TableContents, String> {
+    TableContents::from_word(word).ok_or_else(|| "all, without-crl or nothing".to_owned())
 }
 
 fn parse_form(word: &str) -> Result<CertificateForm, String> {

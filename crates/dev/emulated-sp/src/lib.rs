@@ -49,7 +49,7 @@ mod server;
 mod state_file;
 
 pub use anchor::EmulatedAnchor;
-pub use certificate_table::CertificateForm;
+pub use certificate_table::{CertificateForm, TableContents};
 pub use chip::Chip;
 pub use client::EmulatedProcessor;
 pub use error::EmulationError;

@@ -232,7 +232,7 @@ impl Machine {
             ark: chip.roots().ark().to_vec(),
             ask: chip.roots().ask().to_vec(),
             vcek: chip.vcek_certificate(reported_tcb, crl.made_ms, leaf_trailer)?,
-            crl: Some(chip.revocation_list(&state.host().crl, crl)?),
+            crl: chip.revocation_list(&state.host().crl, crl)?,
         })
     }
 
@@ -276,7 +276,7 @@ impl GuestDevice for Machine {
                 .ok()
                 .ok_or(PlatformError::System)?,
         };
-        let table = certificates.to_table(host.certificate_form);
+        let table = certificates.to_table(host.certificate_form, host.table_contents);
         *issued = Some((wanted, certificates));
         table.ok_or(PlatformError::System)
     }

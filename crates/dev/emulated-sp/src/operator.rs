@@ -25,9 +25,13 @@ pub(crate) fn run(act: PlatformAct, now_ms: u64) -> Result<PlatformState, Emulat
             .change(|platform| platform.set_reported(read_tcb(&tcb, platform)?)),
         PlatformAct::SetCertificates {
             state,
+            contents,
             form,
             leaf_trailer,
         } => set(&state, |platform| {
+            if let Some(contents) = contents {
+                platform.set_table_contents(contents);
+            }
             if let Some(form) = form {
                 platform.set_certificate_form(form);
             }

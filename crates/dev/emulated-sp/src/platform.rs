@@ -10,7 +10,7 @@ mod text;
 
 use chancery_evidence::{FirmwareVersion, TcbComponents};
 
-use crate::certificate_table::CertificateForm;
+use crate::certificate_table::{CertificateForm, TableContents};
 use crate::crl::CrlSchedule;
 use crate::error::EmulationError;
 use crate::pki;
@@ -37,6 +37,7 @@ pub(crate) struct HostState {
     pub(crate) crl: CrlSchedule,
     pub(crate) leaf_trailer: TrailerEncoding,
     pub(crate) certificate_form: CertificateForm,
+    pub(crate) table_contents: TableContents,
     /// Whether every guest request is put off.
     pub(crate) throttled: bool,
     /// How often the channels of all running guests were broken.
@@ -57,6 +58,7 @@ impl PlatformState {
                 crl: CrlSchedule::new(now_ms),
                 leaf_trailer: TrailerEncoding::Omitted,
                 certificate_form: CertificateForm::Der,
+                table_contents: TableContents::All,
                 throttled: false,
                 channel_failures: 0,
             },
@@ -150,6 +152,11 @@ impl PlatformState {
     /// Selects how the host writes certificates into its table.
     pub const fn set_certificate_form(&mut self, form: CertificateForm) {
         self.host.certificate_form = form;
+    }
+
+    /// Selects which certificates the host keeps.
+    pub const fn set_table_contents(&mut self, contents: TableContents) {
+        self.host.table_contents = contents;
     }
 
     /// Lets the host put off every guest request, or ends that.

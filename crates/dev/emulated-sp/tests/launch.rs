@@ -184,11 +184,14 @@ impl Processor {
         self.line().split_whitespace().map(str::to_owned).collect()
     }
 
-    /// A report that fits the certificate beside it, and the revocation list.
+    /// A report that fits the certificate beside it, and the revocation list; no bytes if there is none.
     fn evidence(&mut self, guest: Pid) -> (ReportFields, Vec<u8>) {
         let words = self.ask(guest);
         assert_eq!(words[0], "evidence", "{words:?}");
-        let bytes = |at: usize| hex::decode(&words[at]).unwrap();
+        let bytes = |at: usize| match words[at].as_str() {
+            "-" => Vec::new(),
+            digits => hex::decode(digits).unwrap(),
+        };
         let (report, vcek) = (bytes(1), bytes(2));
         let fields = Report::parse(&report).unwrap().fields().clone();
         let line = fields.version.cpuid().unwrap().line().unwrap();
@@ -490,6 +493,12 @@ fn an_operator_revokes_the_intermediate_and_chooses_how_certificates_are_written
         place.operate(&words);
         processor.evidence(guest);
     }
+    place.operate(&["set-certificates", "--contents", "without-crl"]);
+    let (_, list) = processor.evidence(guest);
+    assert_eq!(list, b"");
+    place.operate(&["set-certificates", "--contents", "nothing"]);
+    assert_eq!(processor.ask(guest)[2..], ["-", "-"]);
+    place.operate(&["set-certificates", "--contents", "all"]);
     let shown = place.operate(&["revoke-ask"]);
     assert_eq!(text(&shown, "certificate_form"), "pem");
     assert_eq!(text(&shown, "leaf_trailer"), "explicit");

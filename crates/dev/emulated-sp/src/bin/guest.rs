@@ -96,12 +96,12 @@ fn introduce(processor: &EmulatedProcessor) -> Result<(), PlatformError> {
     Ok(())
 }
 
-/// A report and the certificates beside it in hex, or the code of the error.
+/// A report, the leaf certificate and the revocation list in hex (`-` for what the host does not keep), or the code of the error.
 fn evidence(processor: &EmulatedProcessor) -> String {
     let ask = || {
         let report = processor.report(&[7; 64])?;
         let table = processor.certificates()?;
-        let text = |part: Option<Vec<u8>>| hex::encode(part.unwrap_or_default());
+        let text = |part: Option<Vec<u8>>| part.map_or_else(|| "-".to_owned(), hex::encode);
         Ok(format!(
             "evidence {} {} {}",
             hex::encode(report),

@@ -1,7 +1,7 @@
 use chancery_platform::{GuestFields, RootKey};
 
 use super::*;
-use crate::certificate_table::{CertificateForm, HostCertificates};
+use crate::certificate_table::{CertificateForm, HostCertificates, TableContents};
 use crate::server::{GuestDevice, serve};
 
 /// A processor that shows what reached it.
@@ -21,7 +21,7 @@ impl GuestDevice for Echo {
 
     fn certificate_table(&self) -> Result<Vec<u8>, PlatformError> {
         certificates()
-            .to_table(CertificateForm::Pem)
+            .to_table(CertificateForm::Pem, TableContents::WithoutCrl)
             .ok_or(PlatformError::System)
     }
 
@@ -46,7 +46,7 @@ fn certificates() -> HostCertificates {
         ark: vec![0x30; 40_000],
         ask: vec![0x30, 2],
         vcek: vec![0x30, 3],
-        crl: None,
+        crl: vec![0x30, 4],
     }
 }
 

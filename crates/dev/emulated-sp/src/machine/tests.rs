@@ -304,7 +304,7 @@ fn fields(machine: &Machine) -> ReportFields {
     let PublicKey::P384(point) = vcek.key() else {
         panic!("not a P-384 key");
     };
-    let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(*point).unwrap();
+    let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(point).unwrap();
     let signature = Signature::from_slice(report.signature()).unwrap();
     assert!(key.verify(report.signed(), &signature).is_ok());
     report.fields().clone()

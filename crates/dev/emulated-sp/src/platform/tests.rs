@@ -153,6 +153,7 @@ fn reads_what_it_wrote_and_nothing_else() {
     state.revoke_intermediate(NOW_MS);
     state.set_leaf_trailer(TrailerEncoding::Explicit);
     state.set_certificate_form(CertificateForm::Pem);
+    state.set_table_contents(TableContents::WithoutCrl);
     state.set_throttled(true);
     state.fail_channels();
     let text = String::from_utf8(state.to_json()).unwrap();
@@ -173,6 +174,7 @@ fn reads_what_it_wrote_and_nothing_else() {
         ("\"firmware\":\"1.55.49\"", "\"firmware\":\"1.55.39\""),
         ("\"explicit\"", "\"both\""),
         ("\"pem\"", "\"p7b\""),
+        ("\"without-crl\"", "\"some\""),
         ("020002", "0200"),
         ("\"throttled\":true", "\"throttled\":1"),
         (",\"channel_failures\":1", ""),

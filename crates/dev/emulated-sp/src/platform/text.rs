@@ -4,6 +4,7 @@
 //! { "purpose": "chancery-EMULATED/platform/v1", "product": "genoa", "firmware": "1.55.49", "report_version": 5,
 //!   "mitigation_vector": "0xb", "platform_info": "0x64", "current_tcb": "10.0.27.88", "committed_tcb": "10.0.27.88",
 //!   "committed_firmware": "1.55.49", "reported_tcb": "10.0.27.88", "leaf_trailer": "omitted", "certificate_form": "der",
+//!   "table_contents": "all",
 //!   "crl_number": 20717, "crl_issued_ms": 1790000000000, "revoked": [{ "serial": "020002", "revoked_ms": 1790000000000 }],
 //!   "throttled": false, "channel_failures": 0 }
 //! ```
@@ -12,7 +13,7 @@
 use chancery_evidence::{FirmwareVersion, PlatformInfo, ProductLine, TcbComponents};
 use chancery_json::{Fields, Limits, Object, Value};
 
-use crate::certificate_table::CertificateForm;
+use crate::certificate_table::{CertificateForm, TableContents};
 use crate::crl::{CrlSchedule, REVOKED_MAX, Revocation};
 use crate::pki::TrailerEncoding;
 use crate::platform::{HostState, PlatformState};
@@ -50,6 +51,7 @@ impl PlatformState {
             .with("reported_tcb", tcb(self.reported_tcb))
             .with("leaf_trailer", host.leaf_trailer.word())
             .with("certificate_form", host.certificate_form.word())
+            .with("table_contents", host.table_contents.word())
             .with("crl_number", host.crl.number)
             .with("crl_issued_ms", host.crl.issued_ms)
             .with("revoked", Value::Array(revoked.collect()))
@@ -111,6 +113,7 @@ fn parse_host(fields: &mut Fields) -> Result<HostState, String> {
         },
         leaf_trailer: word(fields, "leaf_trailer", TrailerEncoding::from_word)?,
         certificate_form: word(fields, "certificate_form", CertificateForm::from_word)?,
+        table_contents: word(fields, "table_contents", TableContents::from_word)?,
         throttled: fields
             .take_bool("throttled")
             .map_err(|error| error.describe())?,
