@@ -58,14 +58,22 @@ fn to_sev(request: &DerivedKeyRequest) -> DerivedKey {
     )
 }
 
-/// What an error of the crate `sev` means. It drops the system's error number and keeps the firmware's word, which is 0 or all ones
-/// when the request never reached the firmware: then the driver failed it, and after that it does not use its
-/// communication key (VMPCK) again, because a repeated message counter would break its encryption.
+/// What the kernel writes for "the firmware was not called", as `sev` shows its lower half: nothing when it fails the call before its work
+/// begins, 0xff on older kernels, all ones on newer ones (`SEV_RET_NO_FW_CALL`).
+const NOT_CALLED: [u32; 3] = [0, 0xff, u32::MAX];
+
+/// What an error of the crate `sev` means. It drops the system's error number and keeps `exitinfo2`: the host's word above the
+/// firmware's. A request that never reached the firmware, or that the host failed in a way of its own, is the last one: the driver
+/// does not use its communication key (VMPCK) again, because a repeated message counter would break its encryption. All ones in
+/// both halves, as newer kernels write them, look to `sev` like an unknown word of the host.
 fn fault(error: &UserApiError) -> PlatformError {
     match error {
-        UserApiError::FirmwareError(FirmwareError::UnknownSevError(0 | u32::MAX)) => {
+        UserApiError::FirmwareError(FirmwareError::UnknownSevError(word))
+            if NOT_CALLED.contains(word) =>
+        {
             PlatformError::Lost
         }
+        UserApiError::VmmError(VmmError::Unknown) => PlatformError::Lost,
         UserApiError::FirmwareError(
             FirmwareError::KnownSevError(_) | FirmwareError::UnknownSevError(_),
         )
@@ -119,10 +127,13 @@ mod tests {
 
     #[test]
     fn a_request_that_never_reached_the_firmware_is_final() {
-        for word in [0, u32::MAX] {
+        for word in NOT_CALLED {
             let error = UserApiError::FirmwareError(FirmwareError::UnknownSevError(word));
             assert_eq!(fault(&error), PlatformError::Lost);
         }
+        // exitinfo2 = u64::MAX, and SNP_GUEST_VMM_ERR_GENERIC of a host.
+        let generic = UserApiError::VmmError(VmmError::from(u32::MAX));
+        assert_eq!(fault(&generic), PlatformError::Lost);
         let refused =
             UserApiError::FirmwareError(FirmwareError::KnownSevError(SevError::InvalidParam));
         assert_eq!(fault(&refused), PlatformError::Refused);

@@ -87,12 +87,22 @@ impl SnpGuest {
 
 impl State {
     fn report(&mut self, report_data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>, PlatformError> {
-        let report = match &self.configfs {
-            Some(configfs) => {
-                let answer = tsm::request(configfs.as_ref(), report_data)?;
+        // Certificates of an earlier report may be of another firmware level: a report without any has none.
+        self.certificates = None;
+        let asked = self
+            .configfs
+            .as_ref()
+            .map(|configfs| tsm::request(configfs.as_ref(), report_data));
+        let report = match asked {
+            Some(Ok(answer)) => {
                 self.certificates = Some(answer.certificates);
                 answer.report
             }
+            Some(Err(PlatformError::System)) => {
+                self.certificates = Some(Vec::new());
+                self.device.report(report_data)?
+            }
+            Some(Err(error)) => return Err(error),
             None => self.device.report(report_data)?,
         };
         let repeated = report

@@ -2,6 +2,15 @@
 //!
 //! A directory made under `report/` is one request: `inblob` takes the report data, `privlevel` the VMPL, reading `outblob` fetches
 //! the report and `auxblob` the host's certificates. `generation` counts the writes, which shows whether somebody else wrote in between.
+//!
+//! What the kernel does, read from `drivers/virt/coco/guest/report.c` and `drivers/virt/coco/sev-guest/sev-guest.c`, and relied on here:
+//!
+//! - `inblob` is taken over when it is closed, where an error is lost; a write that did not count shows in `generation`.
+//! - The report is made when `outblob` is first read after a write, and kept: reading `auxblob` makes no other one.
+//! - The driver repeats a request that the host throttles for a minute. When that or the host fails a request in any other
+//!   way, it wipes its communication key (VMPCK), and from then on everything is answered with ENOTTY.
+//! - One failure leaves the key alone and is told by the same EIO: a certificate table above 16 KiB. The device, which takes no
+//!   certificates, still answers then; if the key is gone it says so.
 
 use std::fs;
 use std::io;
@@ -33,9 +42,9 @@ const TEXT_SIZE_MAX: usize = 64;
 /// Most bytes of `outblob`: a report has 1184.
 const OUTBLOB_SIZE_MAX: usize = 4096;
 
-/// ENOTTY: the driver has wiped its communication key (VMPCK).
+/// ENOTTY: the driver has wiped its communication key (VMPCK), or is gone.
 const ENOTTY: i32 = 25;
-/// EAGAIN and EBUSY: somebody else is at it, or the host limits the rate.
+/// EAGAIN and EBUSY: the host limits the rate, or the entry was written too often without being read.
 const EAGAIN: i32 = 11;
 const EBUSY: i32 = 16;
 
@@ -98,13 +107,17 @@ pub(crate) struct Answer {
 }
 
 /// Asks for a report; makes the request anew when somebody interfered.
+///
+/// # Errors
+/// [`PlatformError::System`] if this interface is of no use while the device may be, else what holds for both.
 pub(crate) fn request(
     configfs: &dyn Configfs,
     report_data: &[u8; REPORT_DATA_SIZE],
 ) -> Result<Answer, PlatformError> {
+    let name = format!("chancery-{}", std::process::id());
     let mut outcome = Err(PlatformError::Interfered);
-    for attempt in 0..TRIES {
-        outcome = request_once(configfs, &format!("chancery-{attempt}"), report_data);
+    for _attempt in 0..TRIES {
+        outcome = request_once(configfs, &name, report_data);
         if !matches!(outcome, Err(PlatformError::Interfered)) {
             break;
         }
@@ -117,18 +130,29 @@ fn request_once(
     name: &str,
     report_data: &[u8; REPORT_DATA_SIZE],
 ) -> Result<Answer, PlatformError> {
-    match configfs.make_entry(name) {
+    match make_entry(configfs, name) {
         Ok(()) => {}
-        // Left by an earlier process that was killed, or made by another one: the next name is tried.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(PlatformError::Interfered);
         }
-        Err(error) => return Err(fault(&error)),
+        // Such as ENXIO: no driver stands behind the interface.
+        Err(_unusable) => return Err(PlatformError::System),
     }
     let answer = ask(configfs, name, report_data);
-    // A directory that stays costs a few bytes of kernel memory and a name; the answer is good all the same.
+    // A directory that stays costs a few bytes of kernel memory until the next request; the answer is good all the same.
     drop(configfs.remove_entry(name));
     answer
+}
+
+/// Makes the directory of a request, in place of one that a killed process with this number left.
+fn make_entry(configfs: &dyn Configfs, name: &str) -> io::Result<()> {
+    match configfs.make_entry(name) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            configfs.remove_entry(name)?;
+            configfs.make_entry(name)
+        }
+        other => other,
+    }
 }
 
 fn ask(
@@ -178,15 +202,16 @@ fn ask(
     })
 }
 
-/// What an error of the kernel means.
+/// What an error of the kernel means for an entry that was just made.
 fn fault(error: &io::Error) -> PlatformError {
     match (error.raw_os_error(), error.kind()) {
         (Some(ENOTTY), _) => PlatformError::Lost,
         (Some(EAGAIN | EBUSY), _) => PlatformError::Busy,
         (_, io::ErrorKind::FileTooLarge) => PlatformError::Malformed,
-        // `privlevel` below the floor of an SVSM guest.
+        // `privlevel` below `privlevel_floor`: the guest runs under an SVSM and has no VMPL 0. Or the firmware's INVALID_PARAM.
         (_, io::ErrorKind::InvalidInput) => PlatformError::Refused,
-        (_, io::ErrorKind::NotFound) => PlatformError::Absent,
+        // The entry is gone: another process removed it.
+        (_, io::ErrorKind::NotFound) => PlatformError::Interfered,
         _ => PlatformError::System,
     }
 }

@@ -21,6 +21,10 @@ impl RootKey {
 }
 
 /// The fields that are mixed into a key (GUEST_FIELD_SELECT).
+///
+/// Bit 6, LAUNCH_MIT_VECTOR, is left out: it takes message version 2, which firmware before ABI 1.58 refuses, so that a store sealed
+/// with it could not be opened on such a chip, and it adds nothing to what sealing relies on. A host that goes back to firmware
+/// without a mitigation must go below the committed TCB, which [`DerivedKeyRequest::sealing`] names and the firmware does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuestFields(u64);
 
