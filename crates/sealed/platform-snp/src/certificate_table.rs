@@ -6,8 +6,7 @@
 //! ```
 //! The contents are DER by the specification; real hosts hand out PEM. Everything here is the host's choice and untrusted.
 
-use base64ct::{Base64, Encoding as _};
-use chancery_platform::{COLLATERAL_SIZE_MAX, CertificateTable, PlatformError};
+use chancery_platform::{COLLATERAL_SIZE_MAX, CertificateTable, PlatformError, read_pem};
 
 /// Largest table that is read: five entries of the largest size with room for unknown ones.
 pub(crate) const TABLE_SIZE_MAX: usize = 512 * 1024;
@@ -108,27 +107,11 @@ fn to_der(content: &[u8]) -> Result<Vec<u8>, PlatformError> {
     if content.first() == Some(&0x30) {
         return Ok(content.to_vec());
     }
-    std::str::from_utf8(content)
-        .ok()
-        .and_then(pem_body)
+    let mut blocks = read_pem(content, 1).map_err(|_pem| PlatformError::Malformed)?;
+    blocks
+        .pop()
+        .map(|block| block.der)
         .ok_or(PlatformError::Malformed)
-}
-
-/// The content of a text that is exactly one PEM block, with nothing but white space and NUL around it.
-fn pem_body(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0');
-    let (begin, rest) = text.split_once('\n')?;
-    let (body, end) = rest.rsplit_once('\n')?;
-    let label = begin
-        .trim_end()
-        .strip_prefix("-----BEGIN ")?
-        .strip_suffix("-----")?;
-    let end_label = end.strip_prefix("-----END ")?.strip_suffix("-----")?;
-    if label != end_label || !matches!(label, "CERTIFICATE" | "X509 CRL") {
-        return None;
-    }
-    let body: String = body.lines().map(str::trim_end).collect();
-    Base64::decode_vec(&body).ok()
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 //! implements it over the guest's kernel interfaces; the emulated secure processor of the development tools implements it over
 //! a socket. The code above cannot tell them apart, and need not: what a client trusts is decided by the root that signed the report.
 //!
+//! Certificates come as text from hosts and from AMD's service alike, so their one strict reader is here too: [`read_pem`].
+//!
 //! It holds no policy: it neither appraises a report nor chooses what a key is bound to beyond [`DerivedKeyRequest::sealing`].
 //!
 //! ```
@@ -29,6 +31,7 @@ extern crate alloc;
 
 mod derived_key;
 mod error;
+mod pem;
 
 use alloc::vec::Vec;
 
@@ -36,6 +39,7 @@ use chancery_sealing::Key;
 
 pub use derived_key::{DerivedKeyRequest, GuestFields, RootKey};
 pub use error::PlatformError;
+pub use pem::{PemBlock, PemError, PemLabel, read_pem, write_pem};
 
 /// Bytes of REPORT_DATA.
 pub const REPORT_DATA_SIZE: usize = 64;
