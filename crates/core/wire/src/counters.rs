@@ -128,4 +128,6 @@ counters! {
     resident_bytes: "runtime_resident_bytes", Gauge, Bytes, "Resident memory of the runtime process.";
     uptime_us: "runtime_uptime_seconds", Gauge, Microseconds, "Time since the runtime started.";
     acts_braked: "acts_braked", Counter, None, "Acts stopped by a tenant's limit of suspensions, deletions, grants or emptied groups.";
+    collateral_answered: "collateral_requests" / outcome = "answered", Counter, None, "Requests to AMD's key distribution service, by outcome.";
+    collateral_failed: "collateral_requests" / outcome = "failed", Counter, None, "Requests to AMD's key distribution service, by outcome.";
 }

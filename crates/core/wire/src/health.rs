@@ -21,6 +21,8 @@ pub enum Health {
     Refused(RefusalCode),
     /// Said by the host alone: no runtime is connected, or it has been silent.
     Unreachable,
+    /// Certificates or a revocation list for the secure processor's report are missing.
+    WaitingForCollateral,
 }
 
 impl Health {
@@ -33,6 +35,7 @@ impl Health {
             Self::Serving => "serving",
             Self::Refused(refusal) => refusal.code(),
             Self::Unreachable => "unreachable",
+            Self::WaitingForCollateral => "waiting_for_collateral",
         }
     }
 
@@ -47,6 +50,10 @@ impl Health {
             Self::Serving => "The runtime is serving.",
             Self::Refused(refusal) => refusal.sentence(),
             Self::Unreachable => "The host has no connection from the runtime.",
+            Self::WaitingForCollateral => {
+                "The runtime has no certificate or revocation list for its processor's report: its \
+                 journal says which, and why AMD's service did not help."
+            }
         }
     }
 

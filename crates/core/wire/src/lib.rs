@@ -59,8 +59,9 @@ pub use crate::frame::{
 };
 pub use crate::health::{Health, RefusalCode};
 pub use crate::limits::{
-    AUTHORITY_SIZE_MAX, BATCH_RECORDS_MAX, BLOB_SIZE_MAX, DEPLOYMENT_SIZE_MAX,
-    EGRESS_NAME_SIZE_MAX, OPEN_SIZE_MAX, READ_BYTES_MAX, RECORD_SIZE_MAX, STREAMS_MAX,
+    AUTHORITY_SIZE_MAX, BATCH_RECORDS_MAX, BLOB_SIZE_MAX, COLLATERAL_FILE_SIZE_MAX,
+    DEPLOYMENT_SIZE_MAX, EGRESS_NAME_SIZE_MAX, OPEN_SIZE_MAX, READ_BYTES_MAX, RECORD_SIZE_MAX,
+    STREAMS_MAX,
 };
 pub use crate::messages::{
     BlobName, BlobReply, BlobRequest, EgressName, EgressReply, IngressOpen, InvalidEgressName,

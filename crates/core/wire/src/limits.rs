@@ -17,6 +17,9 @@ pub const STREAMS_MAX: usize = 500_000;
 /// Largest blob (configuration, release policy, attestation collateral), in bytes.
 pub const BLOB_SIZE_MAX: usize = 1024 * 1024;
 
+/// Largest file of collateral that the runtime gives the host to keep, in bytes: three certificates and a revocation list in base64.
+pub const COLLATERAL_FILE_SIZE_MAX: usize = 512 * 1024;
+
 /// Largest published deployment document, in bytes.
 pub const DEPLOYMENT_SIZE_MAX: usize = 256 * 1024;
 

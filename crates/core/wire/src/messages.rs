@@ -15,7 +15,7 @@ use crate::authority::Authority;
 use crate::counters::Counters;
 use crate::frame::Message;
 use crate::health::Health;
-use crate::limits::EGRESS_NAME_SIZE_MAX;
+use crate::limits::{COLLATERAL_FILE_SIZE_MAX, DEPLOYMENT_SIZE_MAX, EGRESS_NAME_SIZE_MAX};
 use crate::octets;
 
 /// First frame of every stream that the runtime opens to the host.
@@ -364,8 +364,18 @@ pub struct Telemetry {
     pub counters: Counters,
     /// The public deployment document, when it is new or the stream is; at most
     /// [`crate::DEPLOYMENT_SIZE_MAX`] bytes.
-    #[serde(with = "octets::deployment")]
+    #[serde(
+        serialize_with = "octets::optional::serialize",
+        deserialize_with = "octets::optional::deserialize::<_, DEPLOYMENT_SIZE_MAX>"
+    )]
     pub deployment: Option<Vec<u8>>,
+    /// What the host is to keep as [`BlobName::Collateral`] for the next start, when it is new or the stream is;
+    /// at most [`crate::COLLATERAL_FILE_SIZE_MAX`] bytes.
+    #[serde(
+        serialize_with = "octets::optional::serialize",
+        deserialize_with = "octets::optional::deserialize::<_, COLLATERAL_FILE_SIZE_MAX>"
+    )]
+    pub collateral: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for Telemetry {
@@ -373,11 +383,12 @@ impl fmt::Debug for Telemetry {
         f.debug_struct("Telemetry")
             .field("health", &self.health)
             .field("deployment_size", &self.deployment.as_ref().map(Vec::len))
+            .field("collateral_size", &self.collateral.as_ref().map(Vec::len))
             .finish_non_exhaustive()
     }
 }
 
 impl Message for Telemetry {
     const PURPOSE: &'static str = "chancery/host/telemetry";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 }

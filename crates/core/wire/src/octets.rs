@@ -11,9 +11,7 @@ use core::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::Serializer;
 
-use crate::limits::{
-    BATCH_RECORDS_MAX, BLOB_SIZE_MAX, DEPLOYMENT_SIZE_MAX, RECORD_SIZE_MAX, STREAMS_MAX,
-};
+use crate::limits::{BATCH_RECORDS_MAX, BLOB_SIZE_MAX, RECORD_SIZE_MAX, STREAMS_MAX};
 
 /// Elements to reserve before any was read; a list that claims more grows as its elements arrive.
 const RESERVE_MAX: usize = 256;
@@ -84,18 +82,16 @@ pub(crate) fn streams<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer.deserialize_seq(List::<T, STREAMS_MAX>(PhantomData))
 }
 
-/// A document of at most [`DEPLOYMENT_SIZE_MAX`] bytes, as a byte string.
-pub(crate) struct Document(pub(crate) Vec<u8>);
+/// A document of at most `MAX` bytes, as a byte string.
+pub(crate) struct Document<const MAX: usize>(pub(crate) Vec<u8>);
 
-impl<'de> Deserialize<'de> for Document {
+impl<'de, const MAX: usize> Deserialize<'de> for Document<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_bytes(Octets::<DEPLOYMENT_SIZE_MAX>)
-            .map(Self)
+        deserializer.deserialize_bytes(Octets::<MAX>).map(Self)
     }
 }
 
-pub(crate) mod deployment {
+pub(crate) mod optional {
     //! `Option<Vec<u8>>` as an optional byte string.
 
     use alloc::vec::Vec;
@@ -120,10 +116,10 @@ pub(crate) mod deployment {
         bytes.as_deref().map(Borrowed).serialize(serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const MAX: usize>(
         deserializer: D,
     ) -> Result<Option<Vec<u8>>, D::Error> {
-        Ok(Option::<Document>::deserialize(deserializer)?.map(|document| document.0))
+        Ok(Option::<Document<MAX>>::deserialize(deserializer)?.map(|document| document.0))
     }
 }
 

@@ -72,12 +72,14 @@ fn every_message(check: &mut impl Check) {
             health,
             counters,
             deployment: None,
+            collateral: None,
         });
     }
     check.run(&Telemetry {
         health: Health::Serving,
         counters,
         deployment: Some(b"{}".to_vec()),
+        collateral: Some(b"pem".to_vec()),
     });
 }
 
@@ -135,6 +137,7 @@ fn every_health() -> Vec<Health> {
         Health::WaitingForWitnesses,
         Health::Serving,
         Health::Unreachable,
+        Health::WaitingForCollateral,
     ];
     all.extend(RefusalCode::ALL.map(Health::Refused));
     all
@@ -543,16 +546,20 @@ fn refuses_values_over_their_limits() {
     .unwrap();
     assert!(decode_body::<StoreReply>(&frame[LENGTH_SIZE..]).is_ok());
 
-    let telemetry = Telemetry {
-        health: Health::Starting,
-        counters: Counters::default(),
-        deployment: Some(vec![0; DEPLOYMENT_SIZE_MAX + 1]),
+    let telemetry = |deployment: usize, collateral: usize| {
+        let telemetry = Telemetry {
+            health: Health::Starting,
+            counters: Counters::default(),
+            deployment: Some(vec![0; deployment]),
+            collateral: Some(vec![0; collateral]),
+        };
+        let frame = encode(&telemetry).unwrap();
+        decode_body::<Telemetry>(&frame[LENGTH_SIZE..]).map(|decoded| decoded == telemetry)
     };
-    let frame = encode(&telemetry).unwrap();
-    assert_eq!(
-        decode_body::<Telemetry>(&frame[LENGTH_SIZE..]),
-        Err(WireError::Malformed)
-    );
+    let (document, file) = (DEPLOYMENT_SIZE_MAX, COLLATERAL_FILE_SIZE_MAX);
+    assert_eq!(telemetry(document, file), Ok(true));
+    assert_eq!(telemetry(document + 1, file), Err(WireError::Malformed));
+    assert_eq!(telemetry(document, file + 1), Err(WireError::Malformed));
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub struct Blobs {
     pub release_policy: PathBuf,
     /// The signed firmware floors.
     pub tcb_floors: PathBuf,
-    /// Certificates of the chip, where the platform has them as a file.
+    /// Certificates and revocation list of the chip, PEM: what an operator put there, and what the runtime gathered last.
     #[serde(default)]
     pub collateral: Option<PathBuf>,
 }
@@ -215,6 +215,12 @@ mod tests {
             "127.0.0.1:8444"
         );
         assert_eq!(config.blobs.collateral, None);
+        let named = r#""release_policy":"release-policy.json","collateral":"collateral.pem""#;
+        let with_file = changed(r#""release_policy":"release-policy.json""#, named).unwrap();
+        assert_eq!(
+            with_file.blobs.collateral,
+            Some(PathBuf::from("collateral.pem"))
+        );
         assert_eq!(config.connections_max, 4096);
     }
 

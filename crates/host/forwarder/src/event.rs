@@ -19,6 +19,8 @@ pub(crate) enum Event {
     BlobUnreadable(ErrorKind),
     /// The published deployment document could not be written.
     DeploymentUnwritable(ErrorKind),
+    /// The runtime's collateral could not be kept.
+    CollateralUnwritable(ErrorKind),
     /// The store has no room; the runtime was told.
     StoreFull,
     /// The store failed; the process ends.
@@ -46,6 +48,7 @@ impl Event {
             Self::EgressNameUnknown => "egress_name_unknown",
             Self::BlobUnreadable(_) => "blob_unreadable",
             Self::DeploymentUnwritable(_) => "deployment_unwritable",
+            Self::CollateralUnwritable(_) => "collateral_unwritable",
             Self::StoreFull => "store_full",
             Self::StoreFailed => "store_failed",
             Self::EgressReloaded => "egress_reloaded",
@@ -62,7 +65,8 @@ impl Event {
             Self::AcceptFailed(kind)
             | Self::RuntimeAbsent(kind)
             | Self::BlobUnreadable(kind)
-            | Self::DeploymentUnwritable(kind) => Some(kind),
+            | Self::DeploymentUnwritable(kind)
+            | Self::CollateralUnwritable(kind) => Some(kind),
             Self::StreamRefused
             | Self::EgressNameUnknown
             | Self::StoreFull

@@ -39,6 +39,7 @@ fn render_health(text: &mut String, health: Health) {
     let states = [
         Health::Starting,
         Health::WaitingForWitnesses,
+        Health::WaitingForCollateral,
         Health::Serving,
         Health::Unreachable,
     ];

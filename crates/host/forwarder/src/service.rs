@@ -1,5 +1,7 @@
 //! The runtime's streams to the host.
 
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
+use crate::config::Config;
 use crate::destination::{ConnectError, Target};
 use crate::event::Event;
 use crate::files::{read_blob, write_atomically};
@@ -247,13 +250,22 @@ async fn receive(telemetry: Telemetry, stream: u64, shared: &Arc<Shared>) {
         health,
         counters,
         deployment,
+        collateral,
     } = telemetry;
-    if let Some(document) = deployment {
-        let path = shared.config.published_deployment.clone();
-        let written = spawn_blocking(move || write_atomically(&path, &document)).await;
-        if let Ok(Err(error)) = written {
-            Event::DeploymentUnwritable(error.kind()).log();
-        }
+    let Config {
+        published_deployment,
+        blobs,
+        ..
+    } = &shared.config;
+    if let Some(document) = deployment
+        && let Err(kind) = write(published_deployment.clone(), document).await
+    {
+        Event::DeploymentUnwritable(kind).log();
+    }
+    if let Some((path, file)) = blobs.collateral.clone().zip(collateral)
+        && let Err(kind) = write(path, file).await
+    {
+        Event::CollateralUnwritable(kind).log();
     }
     shared.newest.send_modify(|newest| {
         if newest.stream < stream {
@@ -269,15 +281,21 @@ async fn receive(telemetry: Telemetry, stream: u64, shared: &Arc<Shared>) {
     });
 }
 
+/// Writes a file for the runtime, on a thread that may block.
+async fn write(path: PathBuf, bytes: Vec<u8>) -> Result<(), ErrorKind> {
+    spawn_blocking(move || write_atomically(&path, &bytes))
+        .await
+        .unwrap_or_else(|_gone| Err(ErrorKind::Other.into()))
+        .map_err(|error| error.kind())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
 
     use chancery_wire::{Counters, RECORD_SIZE_MAX, RecordBody, StoreAnswer};
     use tokio::sync::{mpsc, watch};
 
     use super::*;
-    use crate::config::Config;
     use crate::counters::HostCounters;
 
     const CONFIG: &str = r#"{"version":1,"listen":"127.0.0.1:0","status_listen":"127.0.0.1:0",
@@ -323,6 +341,7 @@ mod tests {
                     health,
                     counters,
                     deployment,
+                    collateral: None,
                 },
             )
             .await

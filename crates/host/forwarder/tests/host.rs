@@ -631,6 +631,7 @@ fn telemetry_becomes_health_metrics_and_the_published_document() {
         health: Health::WaitingForWitnesses,
         counters,
         deployment: None,
+        collateral: None,
     };
     let mut stream = host.open(&StreamOpen::Telemetry);
     stream.send(&telemetry);
@@ -660,6 +661,45 @@ fn telemetry_becomes_health_metrics_and_the_published_document() {
         (host.metric("chancery_users") - 17.0).abs() < 0.5,
         "the last numbers stay"
     );
+}
+
+#[test]
+fn keeps_the_runtimes_collateral_where_the_configuration_says_and_hands_it_out_again() {
+    let folder = Folder::new("collateral");
+    folder.configure(&json!({}));
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path("host.json")).unwrap()).unwrap();
+    let telemetry = Telemetry {
+        health: Health::Serving,
+        counters: Counters::default(),
+        deployment: None,
+        collateral: Some(b"gathered".to_vec()),
+    };
+    {
+        let host = Host::start(&folder);
+        let mut stream = host.open(&StreamOpen::Telemetry);
+        stream.send(&telemetry);
+        host.await_health(200, "serving");
+        assert!(!folder.path("collateral.pem").exists(), "not configured");
+    }
+    config["blobs"]["collateral"] = json!("collateral.pem");
+    folder.write("host.json", config.to_string().as_bytes());
+    folder.write("collateral.pem", b"put there by an operator");
+    let host = Host::start(&folder);
+    let mut blobs = host.open(&StreamOpen::Blobs);
+    let mut ask = || {
+        let name = BlobName::Collateral;
+        blobs.send(&BlobRequest { name });
+        blobs.receive::<BlobReply>()
+    };
+    assert_eq!(
+        ask(),
+        BlobReply::Found(b"put there by an operator".to_vec())
+    );
+    let mut stream = host.open(&StreamOpen::Telemetry);
+    stream.send(&telemetry);
+    host.await_health(200, "serving");
+    assert_eq!(ask(), BlobReply::Found(b"gathered".to_vec()));
 }
 
 #[test]

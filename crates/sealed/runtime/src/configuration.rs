@@ -47,6 +47,8 @@ pub struct Configuration {
     pub dangerous_any_domain: bool,
     /// The resource types that are offered: those of RFC 7643 with the vendor's extensions.
     pub catalogue: Catalogue,
+    /// Egress name of AMD's key distribution service, if it may be asked for what the host does not have.
+    pub kds_egress: Option<EgressName>,
 }
 
 /// Why a configuration was refused.
@@ -83,7 +85,7 @@ impl From<chancery_json::Error> for ConfigurationError {
 
 impl Configuration {
     /// Reads a configuration; every member is required and none else is known. Version 1 has no
-    /// `schema_extensions`.
+    /// `schema_extensions`, and only version 3 has `kds_egress`.
     ///
     /// # Errors
     /// [`ConfigurationError`] names the member.
@@ -95,7 +97,7 @@ impl Configuration {
         };
         let mut fields = Fields::parse(bytes, &limits)?;
         let version = fields.take_u64("version")?;
-        if !matches!(version, 1 | 2) {
+        if !matches!(version, 1..=3) {
             return Err(ConfigurationError::Member("version"));
         }
         let service = fields.take_str("service")?;
@@ -123,6 +125,11 @@ impl Configuration {
         } else {
             extended(fields.take_array("schema_extensions")?)?
         };
+        let kds_egress = if version < 3 {
+            None
+        } else {
+            optional_egress(&fields.take_str("kds_egress")?)?
+        };
         fields.finish()?;
         Ok(Self {
             service,
@@ -135,8 +142,19 @@ impl Configuration {
             admission_keys,
             dangerous_any_domain,
             catalogue,
+            kds_egress,
         })
     }
+}
+
+/// An empty text means that there is none.
+fn optional_egress(text: &str) -> Result<Option<EgressName>, ConfigurationError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    EgressName::new(text)
+        .map(Some)
+        .map_err(|_name| ConfigurationError::Member("kds_egress"))
 }
 
 fn extended(extensions: Vec<Element>) -> Result<Catalogue, ConfigurationError> {

@@ -15,20 +15,13 @@ use chancery_claim::{
 };
 use chancery_hybrid_kx::{ConfigError, web_client_config_at};
 use chancery_wire::Authority;
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::Builder;
-use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, USER_AGENT};
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::StatusCode;
+use hyper::body::Bytes;
 use ring::digest::{Context, SHA256};
 use rustls::ClientConfig;
-use rustls::time_provider::TimeProvider;
-use rustls_pki_types::{ServerName, UnixTime};
-use tokio::task::JoinSet;
-use tokio_rustls::TlsConnector;
 
 use crate::clock::{Clock, TrustedTime};
+use crate::https::{Get, HttpsError, WitnessedTime};
 use crate::link;
 use crate::transport::Transport;
 
@@ -43,8 +36,6 @@ const REFRESH_PAUSE_US: u64 = 60 * 1_000_000;
 const FAILURE_PAUSE_US: u64 = 5 * 1_000_000;
 /// Most issuers of which something is remembered; the one that was asked longest ago makes room.
 const ISSUERS_MAX: usize = 1024;
-/// Most bytes of a response's head.
-const HEAD_SIZE_MAX: usize = 64 * 1024;
 
 /// Why an issuer's keys are not known.
 #[derive(Debug)]
@@ -114,17 +105,19 @@ impl From<chancery_claim::Error> for IssuerError {
 
 impl From<io::Error> for IssuerError {
     fn from(error: io::Error) -> Self {
-        let inner = error.get_ref();
-        match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(tls) => Self::Tls(tls.clone()),
-            None => Self::Link(error),
-        }
+        Self::Link(error)
     }
 }
 
-impl From<hyper::Error> for IssuerError {
-    fn from(error: hyper::Error) -> Self {
-        Self::Link(io::Error::other(error))
+impl From<HttpsError> for IssuerError {
+    fn from(error: HttpsError) -> Self {
+        match error {
+            HttpsError::Tls(source) => Self::Tls(source),
+            HttpsError::Link(source) => Self::Link(source),
+            HttpsError::Redirect => Self::Redirect,
+            HttpsError::Status(status) => Self::Status(status),
+            HttpsError::TooLarge => Self::TooLarge,
+        }
     }
 }
 
@@ -270,7 +263,7 @@ impl Issuers {
 
     async fn fetch(&self, issuer: &str, tls_roots: &[Vec<u8>]) -> Result<Published, IssuerError> {
         let url = configuration_url(issuer)?;
-        let time = Arc::new(IssuerTime {
+        let time = Arc::new(WitnessedTime {
             clock: Arc::clone(&self.clock),
             time: Arc::clone(&self.time),
         });
@@ -306,51 +299,24 @@ impl Issuers {
         size_max: usize,
     ) -> Result<Bytes, IssuerError> {
         let authority = Authority::new(&url.authority()).map_err(io::Error::other)?;
-        let name = ServerName::try_from(url.host().to_owned()).map_err(io::Error::other)?;
         let stream = match link::issuer(&self.transport, &authority).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(IssuerError::NotAllowed);
             }
             other => other?,
         };
-        let stream = TlsConnector::from(Arc::clone(tls))
-            .connect(name, stream)
-            .await?;
-        let (mut sender, driver) = Builder::new()
-            .max_buf_size(HEAD_SIZE_MAX)
-            .handshake(TokioIo::new(stream))
-            .await?;
-        // Dropped with this future, and with it the connection.
-        let mut drivers = JoinSet::new();
-        drivers.spawn(driver);
-        let host = if url.port() == 443 {
-            url.host()
-        } else {
-            authority.as_str()
+        let get = Get {
+            server_name: url.host(),
+            host: if url.port() == 443 {
+                url.host()
+            } else {
+                authority.as_str()
+            },
+            target: &url.target(),
+            accept: "application/json",
+            size_max,
         };
-        let request = Request::get(url.target())
-            .header(HOST, host)
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .header(USER_AGENT, HeaderValue::from_static("chancery"))
-            .header(CONNECTION, HeaderValue::from_static("close"))
-            .body(Empty::<Bytes>::new())
-            .map_err(io::Error::other)?;
-        body_of(sender.send_request(request).await?, size_max).await
-    }
-}
-
-async fn body_of(response: Response<Incoming>, size_max: usize) -> Result<Bytes, IssuerError> {
-    let status = response.status();
-    if status.is_redirection() {
-        return Err(IssuerError::Redirect);
-    }
-    if status != StatusCode::OK {
-        return Err(IssuerError::Status(status));
-    }
-    match Limited::new(response.into_body(), size_max).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(IssuerError::TooLarge),
-        Err(error) => Err(IssuerError::Link(io::Error::other(error))),
+        Ok(get.over(stream, tls).await?)
     }
 }
 
@@ -367,23 +333,6 @@ fn hash_of(tls_roots: &[Vec<u8>]) -> [u8; 32] {
         .zip(context.finish().as_ref())
         .for_each(|(to, from)| *to = *from);
     hash
-}
-
-/// The trusted time for rustls. Before the first quorum there is none, and no certificate is believed.
-#[derive(Debug)]
-struct IssuerTime {
-    clock: Arc<dyn Clock>,
-    time: Arc<TrustedTime>,
-}
-
-impl TimeProvider for IssuerTime {
-    fn current_time(&self) -> Option<UnixTime> {
-        if self.time.floor_ms() == 0 {
-            return None;
-        }
-        let now = Duration::from_millis(self.time.now_ms(self.clock.as_ref()));
-        Some(UnixTime::since_unix_epoch(now))
-    }
 }
 
 #[cfg(test)]

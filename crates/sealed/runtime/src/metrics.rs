@@ -115,6 +115,8 @@ metrics! {
     resident_bytes
     uptime_us
     acts_braked
+    collateral_answered
+    collateral_failed
 }
 
 /// Reads CPU time and resident memory of this process from the kernel.

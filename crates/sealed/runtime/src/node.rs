@@ -7,7 +7,7 @@ use chancery_directory::EpochKind;
 use chancery_dsse::SigningKey;
 use chancery_engine::{Act, Answer, RootLog};
 use chancery_keyset::Keyset;
-use chancery_platform::SecureProcessor;
+use chancery_platform::{CertificateTable, PlatformError, SecureProcessor};
 use chancery_sealing::Key;
 use chancery_session::limits::{NODE_STATEMENT_LIFETIME_MS_MAX, NODE_STATEMENT_RENEW_MS};
 use chancery_session::{
@@ -20,9 +20,12 @@ use chancery_tlog::CosignedCheckpoint;
 use chancery_tlog::tile::TileCoordinate;
 use chancery_verify::{Anchor, Evidence, Mode};
 use ring::digest::{SHA256, digest};
+use tokio::sync::watch;
 
+use crate::collateral::{Collateral, CollateralError};
 use crate::connection::Channel;
 use crate::host_name::authority;
+use crate::journal_line;
 use crate::service::Service;
 use crate::turns::{Turn, Turns};
 
@@ -56,8 +59,10 @@ impl Purposes {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// The secure processor failed or gave no certificates.
-    Processor,
+    /// The secure processor failed.
+    Processor(PlatformError),
+    /// No source has what belongs to the processor's report.
+    Collateral(CollateralError),
     /// A statement cannot be encoded.
     Statement(StatementError),
     /// The log did not take the statement, or has no quorum.
@@ -73,7 +78,8 @@ pub enum NodeError {
 impl std::fmt::Display for NodeError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Processor => formatter.write_str("the secure processor gave no evidence"),
+            Self::Processor(error) => write!(formatter, "no evidence: {}", error.code()),
+            Self::Collateral(error) => error.fmt(formatter),
             Self::Statement(error) => write!(formatter, "a statement cannot be made: {error}"),
             Self::Log => formatter.write_str("the log did not take the node statement"),
             Self::Entropy => formatter.write_str("the source of randomness failed"),
@@ -84,6 +90,18 @@ impl std::fmt::Display for NodeError {
 }
 
 impl std::error::Error for NodeError {}
+
+impl From<PlatformError> for NodeError {
+    fn from(error: PlatformError) -> Self {
+        Self::Processor(error)
+    }
+}
+
+impl From<CollateralError> for NodeError {
+    fn from(error: CollateralError) -> Self {
+        Self::Collateral(error)
+    }
+}
 
 impl From<StatementError> for NodeError {
     fn from(error: StatementError) -> Self {
@@ -97,6 +115,8 @@ pub struct NodeParts {
     pub purposes: Purposes,
     /// The secure processor.
     pub processor: Arc<dyn SecureProcessor>,
+    /// What goes with its reports.
+    pub collateral: Collateral,
     /// The root log.
     pub log: Arc<Mutex<RootLog>>,
     /// Id of the deployment.
@@ -149,6 +169,7 @@ pub struct Node {
     boot_index: RwLock<u64>,
     current: RwLock<Option<Arc<Current>>>,
     turns: Turns,
+    is_processor_lost: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Node {
@@ -169,7 +190,16 @@ impl Node {
             boot_index: RwLock::new(0),
             current: RwLock::new(None),
             turns: Turns::new(),
+            is_processor_lost: watch::Sender::new(false),
         }
+    }
+
+    /// Waits until the secure processor is lost for good. Nothing can be attested from then on, so nothing may be served: what
+    /// clients were shown ends within the hour, and the next boot needs a processor anyway.
+    pub async fn processor_lost(&self) {
+        let mut is_lost = self.is_processor_lost.subscribe();
+        // The sender lives as long as this node.
+        let _lost = is_lost.wait_for(|is_lost| *is_lost).await;
     }
 
     /// Says where this boot stands in the root log.
@@ -206,11 +236,13 @@ impl Node {
         authority(header, &self.parts.host_names)
     }
 
-    /// Whether the statement should be renewed at `now_ms`.
+    /// Whether the statement should be renewed at `now_ms`: for its age, or because a report had no collateral.
     #[must_use]
     pub fn is_renewal_due(&self, now_ms: u64) -> bool {
-        self.current()
-            .is_none_or(|current| now_ms.saturating_sub(current.made_ms) >= RENEWAL_AGE_MS)
+        self.parts.collateral.is_wanted()
+            || self
+                .current()
+                .is_none_or(|current| now_ms.saturating_sub(current.made_ms) >= RENEWAL_AGE_MS)
     }
 
     fn current(&self) -> Option<Arc<Current>> {
@@ -231,8 +263,11 @@ impl Node {
         let epoch_key = SigningKey::from_seed(*seed.expose());
         let statement = self.statement(&beacon, &epoch_key, spki_sha256);
         let report_data = (self.parts.purposes.node)(&statement)?;
-        let turn = self.turns.of_runtime().await.ok_or(NodeError::Processor)?;
-        let evidence = self.evidence(report_data, turn).await?;
+        let turn = self.turns.of_runtime().await;
+        let turn = turn.ok_or(NodeError::Processor(PlatformError::System))?;
+        let (report, table) = self.report(report_data, turn).await?;
+        let collateral = &self.parts.collateral;
+        let evidence = collateral.gather(report, &table, made_ms).await?;
         let (bytes, sha256) = (statement.encode()?, statement.sha256()?);
         let leaf = Act::Leaf {
             kind: EpochKind::NodeStatement,
@@ -299,23 +334,32 @@ impl Node {
         }
     }
 
-    /// Asks the secure processor for a report, on a thread that may block. The turn ends with the
+    /// Asks the secure processor for a report and the certificates beside it, on a thread that may block. The turn ends with the
     /// answer, not with whoever asked.
-    async fn evidence(&self, report_data: [u8; 64], turn: Turn) -> Result<Evidence, NodeError> {
+    async fn report(
+        &self,
+        report_data: [u8; 64],
+        turn: Turn,
+    ) -> Result<(Vec<u8>, CertificateTable), PlatformError> {
         let processor = Arc::clone(&self.parts.processor);
         let asked = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let report = processor.report(&report_data).ok()?;
-            let table = processor.certificates().ok()?;
-            Some(Evidence {
-                report,
-                vcek: table.vcek?,
-                ask: table.ask?,
-                ark: table.ark?,
-                crl: table.crl.unwrap_or_default(),
-            })
+            let report = processor.report(&report_data)?;
+            // The table is the host's, and only one of the sources.
+            let table = match processor.certificates() {
+                Err(error) if !error.is_final() => {
+                    journal_line(&format!("certificate table: {}", error.code()));
+                    CertificateTable::default()
+                }
+                other => other?,
+            };
+            Ok((report, table))
         });
-        asked.await.ok().flatten().ok_or(NodeError::Processor)
+        let outcome = asked.await.unwrap_or(Err(PlatformError::System));
+        if outcome.as_ref().is_err_and(|error| error.is_final()) {
+            self.is_processor_lost.send_replace(true);
+        }
+        outcome
     }
 
     /// Answers an attestation request on its own connection. Of the request only the nonce enters
@@ -360,7 +404,9 @@ impl Node {
             ProofMode::Hardware => {
                 let report_data = (self.parts.purposes.session)(&statement)?;
                 let turn = self.turns.of_client().await.ok_or(NodeError::Busy)?;
-                SessionProof::Hardware(self.evidence(report_data, turn).await?)
+                let (report, table) = self.report(report_data, turn).await?;
+                let collateral = &self.parts.collateral;
+                SessionProof::Hardware(collateral.staple(report, &table, service.now_ms())?)
             }
         };
         Ok(AttestResponse {

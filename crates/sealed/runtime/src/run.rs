@@ -18,11 +18,12 @@ use tokio::sync::mpsc;
 use crate::boot::{HOST_PAUSE, Launch, LoadStop, Loaded, Loader, launch};
 use crate::certificates::TlsKeys;
 use crate::clock::{Clock, SystemClock, TrustedTime};
+use crate::collateral::{Collateral, CollateralParts};
 use crate::commit::{CommitState, Committer, adopt};
 use crate::entropy::SystemEntropy;
 use crate::link::{StoreFailure, StoreLink};
 use crate::metrics::Metrics;
-use crate::node::{Node, NodeParts, Purposes, instance_key};
+use crate::node::{Node, NodeError, NodeParts, Purposes, instance_key};
 use crate::sequencer::{Inbox, Reply, Sequencer};
 use crate::service::{Served, Service, ServiceParts};
 use crate::status::Status;
@@ -32,6 +33,9 @@ use crate::{connection, journal_line, upkeep};
 
 /// Pause between attempts to reach a quorum at boot.
 const QUORUM_PAUSE: Duration = Duration::from_millis(500);
+/// Pause between attempts to find collateral at boot: an operator may put a file there at any time.
+const COLLATERAL_PAUSE: Duration = Duration::from_secs(2);
+
 /// The machine that the runtime finds itself on.
 pub struct Machine {
     /// The secure processor.
@@ -60,6 +64,7 @@ pub async fn run<A: Anchor>(machine: Machine) {
         Ok((service, served)) => {
             let stopped = tokio::select! {
                 refusal = served => refusal,
+                () = service.node.processor_lost() => RefusalCode::SecureProcessorFailed,
                 refusal = accept(&machine.transport, &service, &status) => refusal,
             };
             service.stopped.store(true, Ordering::Release);
@@ -185,7 +190,7 @@ impl Starter<'_> {
             self.fence(epoch, &streams).await?;
         }
         ledger.begin_epoch(epoch, self.context);
-        let node = self.node::<A>(deployment, document, Arc::clone(&committer.log))?;
+        let node = self.node::<A>(deployment, document, &committer)?;
         let boot_nonce = node.boot_nonce();
         let spki_sha256 = served.spki_sha256;
         let parts = ServiceParts {
@@ -211,7 +216,10 @@ impl Starter<'_> {
         let mut stopped = set_going(sequencer, committer, batches.1)?;
         // The boot entry carries a fresh nonce: only the newest state gets a quorum for it (I23).
         tokio::select! {
-            () = announce(&service, boot_nonce, spki_sha256) => {}
+            () = announce(&service, self.status, boot_nonce, spki_sha256) => {}
+            () = service.node.processor_lost() => {
+                return Err(RefusalCode::SecureProcessorFailed.into());
+            }
             refusal = &mut stopped => {
                 return Err(refusal.unwrap_or(RefusalCode::EngineFault).into());
             }
@@ -259,7 +267,7 @@ impl Starter<'_> {
         &mut self,
         deployment: [u8; 32],
         document: Vec<u8>,
-        log: Arc<Mutex<RootLog>>,
+        committer: &Committer,
     ) -> Result<Node, RefusalCode> {
         let mut boot_nonce = [0; 32];
         self.entropy
@@ -268,7 +276,8 @@ impl Starter<'_> {
         Ok(Node::new(NodeParts {
             purposes: Purposes::of::<A>(),
             processor: Arc::clone(&self.machine.processor),
-            log,
+            collateral: self.collateral::<A>(committer)?,
+            log: Arc::clone(&committer.log),
             deployment,
             host_names: self.launch.configuration.host_names.clone(),
             policy_envelope: self.launch.policy_envelope.clone(),
@@ -282,6 +291,21 @@ impl Starter<'_> {
             boot_nonce,
             document,
         }))
+    }
+
+    fn collateral<A: Anchor>(&mut self, committer: &Committer) -> Result<Collateral, RefusalCode> {
+        let policy = self.launch.policy.policy();
+        Collateral::new::<A>(CollateralParts {
+            is_list_needed: !policy.dangerous_allow_unchecked_revocation,
+            transport: Arc::clone(&self.machine.transport),
+            clock: Arc::clone(self.clock),
+            time: Arc::clone(&committer.time),
+            status: Arc::clone(self.status),
+            kds_egress: self.launch.configuration.kds_egress.clone(),
+            kds_roots: Vec::new(),
+            entropy: Box::new(self.fork()?),
+        })
+        .map_err(|_tls| RefusalCode::ConfigurationInvalid)
     }
 
     fn witnesses(&self, log: &Arc<Mutex<RootLog>>) -> Arc<Witnesses> {
@@ -436,13 +460,28 @@ fn set_going(
 }
 
 /// Logs the certificate key and the boot, then the node statement; each waits for its quorum.
-async fn announce(service: &Arc<Service>, boot_nonce: [u8; 32], spki_sha256: [u8; 32]) {
+async fn announce(
+    service: &Arc<Service>,
+    status: &Status,
+    boot_nonce: [u8; 32],
+    spki_sha256: [u8; 32],
+) {
     log_leaf(service, EpochKind::Certificate, spki_sha256.to_vec()).await;
     let index = log_leaf(service, EpochKind::Boot, boot_nonce.to_vec()).await;
     service.node.set_boot_index(index);
+    let mut said = None;
     while let Err(error) = service.node.renew(service, spki_sha256).await {
-        journal_line(&error.to_string());
-        tokio::time::sleep(QUORUM_PAUSE).await;
+        let (health, pause) = match error {
+            NodeError::Collateral(_) => (Health::WaitingForCollateral, COLLATERAL_PAUSE),
+            _ => (Health::WaitingForWitnesses, QUORUM_PAUSE),
+        };
+        status.set(health);
+        let line = error.to_string();
+        if said.as_ref() != Some(&line) {
+            journal_line(&line);
+            said = Some(line);
+        }
+        tokio::time::sleep(pause).await;
     }
 }
 

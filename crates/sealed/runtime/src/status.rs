@@ -21,6 +21,7 @@ const TELEMETRY_PERIOD: Duration = Duration::from_secs(1);
 pub struct Status {
     health: Mutex<Health>,
     deployment: Mutex<Option<Vec<u8>>>,
+    collateral: Mutex<Option<Vec<u8>>>,
     commit: Mutex<Option<Arc<CommitState>>>,
     metrics: Arc<Metrics>,
     changed: tokio::sync::Notify,
@@ -33,6 +34,7 @@ impl Status {
         Self {
             health: Mutex::new(Health::Starting),
             deployment: Mutex::new(None),
+            collateral: Mutex::new(None),
             commit: Mutex::new(None),
             metrics,
             changed: tokio::sync::Notify::new(),
@@ -57,6 +59,24 @@ impl Status {
             .deployment
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(document);
+    }
+
+    /// Has the host keep collateral for the next start, as a file in PEM.
+    pub fn keep_collateral(&self, file: String) {
+        *self
+            .collateral
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(file.into_bytes());
+        self.changed.notify_one();
+    }
+
+    /// What the host is to keep, if anything was gathered.
+    #[must_use]
+    pub fn kept_collateral(&self) -> Option<Vec<u8>> {
+        self.collateral
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Follows a commit path from here on.
@@ -99,19 +119,26 @@ impl Status {
     pub async fn tell(self: Arc<Self>, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) {
         loop {
             if let Ok(mut stream) = link::telemetry(&transport).await {
-                let mut told = None;
+                let (mut told, mut told_collateral) = (None, None);
                 loop {
                     self.count(clock.as_ref());
                     let known = self.document();
+                    let gathered = self.kept_collateral();
                     let report = Telemetry {
                         health: self.shown(),
                         counters: self.metrics.snapshot(),
                         deployment: if told == known { None } else { known.clone() },
+                        collateral: if told_collateral == gathered {
+                            None
+                        } else {
+                            gathered.clone()
+                        },
                     };
                     if link::send(&mut stream, &report).await.is_err() {
                         break;
                     }
                     told = known;
+                    told_collateral = gathered;
                     let _period =
                         tokio::time::timeout(TELEMETRY_PERIOD, self.changed.notified()).await;
                 }
