@@ -667,7 +667,7 @@ fn telemetry_becomes_health_metrics_and_the_published_document() {
 fn keeps_the_runtimes_collateral_where_the_configuration_says_and_hands_it_out_again() {
     let folder = Folder::new("collateral");
     folder.configure(&json!({}));
-    let mut config: serde_json::Value =
+    let mut config: Value =
         serde_json::from_slice(&std::fs::read(folder.path("host.json")).unwrap()).unwrap();
     let telemetry = Telemetry {
         health: Health::Serving,

@@ -467,3 +467,6 @@ pub fn sha256_of(bytes: &[u8]) -> [u8; 32] {
 pub fn instance_key(entropy_seed: &Key) -> [u8; 32] {
     sha256_of(&entropy_seed.tag("chancery/instance/v1", b""))
 }
+
+#[cfg(test)]
+mod tests;
