@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod announce;
 pub mod arguments;
 pub mod attested;
 mod audit;

@@ -4,8 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use chancery_directory::EpochKind;
-use chancery_engine::{Act, Answer, Batch, LeafContext, LedgerError, RootLog, View};
+use chancery_engine::{Batch, LeafContext, LedgerError, RootLog, View};
 use chancery_keyset::Keyset;
 use chancery_platform::SecureProcessor;
 use chancery_sealing::{Entropy as _, Key};
@@ -15,6 +14,7 @@ use chancery_verify::Anchor;
 use chancery_wire::{Health, RefusalCode, StoreAnswer, StoreFault, StoreOperation, StreamHead};
 use tokio::sync::mpsc;
 
+use crate::announce::announce;
 use crate::boot::{HOST_PAUSE, Launch, LoadStop, Loaded, Loader, launch};
 use crate::certificates::TlsKeys;
 use crate::clock::{Clock, SystemClock, TrustedTime};
@@ -23,7 +23,7 @@ use crate::commit::{CommitState, Committer, adopt};
 use crate::entropy::SystemEntropy;
 use crate::link::{StoreFailure, StoreLink};
 use crate::metrics::Metrics;
-use crate::node::{Node, NodeError, NodeParts, Purposes, instance_key};
+use crate::node::{Node, NodeParts, Purposes, instance_key};
 use crate::sequencer::{Inbox, Reply, Sequencer};
 use crate::service::{Served, Service, ServiceParts};
 use crate::status::Status;
@@ -32,10 +32,7 @@ use crate::witnesses::{NoQuorum, WitnessContext, Witnesses};
 use crate::{connection, journal_line, upkeep};
 
 /// Pause between attempts to reach a quorum at boot.
-const QUORUM_PAUSE: Duration = Duration::from_millis(500);
-/// Pause between attempts to find collateral at boot: an operator may put a file there at any time.
-const COLLATERAL_PAUSE: Duration = Duration::from_secs(2);
-
+pub(crate) const QUORUM_PAUSE: Duration = Duration::from_millis(500);
 /// The machine that the runtime finds itself on.
 pub struct Machine {
     /// The secure processor.
@@ -457,49 +454,6 @@ fn set_going(
         .spawn(move || sequencer.run())
         .map_err(|_thread| RefusalCode::EngineFault)?;
     Ok(stopped)
-}
-
-/// Logs the certificate key and the boot, then the node statement; each waits for its quorum.
-async fn announce(
-    service: &Arc<Service>,
-    status: &Status,
-    boot_nonce: [u8; 32],
-    spki_sha256: [u8; 32],
-) {
-    log_leaf(service, EpochKind::Certificate, spki_sha256.to_vec()).await;
-    let index = log_leaf(service, EpochKind::Boot, boot_nonce.to_vec()).await;
-    service.node.set_boot_index(index);
-    let mut said = None;
-    while let Err(error) = service.node.renew(service, spki_sha256).await {
-        let (health, pause) = match error {
-            NodeError::Collateral(_) => (Health::WaitingForCollateral, COLLATERAL_PAUSE),
-            _ => (Health::WaitingForWitnesses, QUORUM_PAUSE),
-        };
-        status.set(health);
-        let line = error.to_string();
-        if said.as_ref() != Some(&line) {
-            journal_line(&line);
-            said = Some(line);
-        }
-        tokio::time::sleep(pause).await;
-    }
-}
-
-/// Has a leaf logged, however long the witnesses take: an act with an unknown outcome may be logged
-/// already, so the leaf is only repeated when it was surely not taken in.
-async fn log_leaf(service: &Arc<Service>, kind: EpochKind, detail: Vec<u8>) -> u64 {
-    loop {
-        match service
-            .boot_act(Act::Leaf {
-                kind,
-                detail: detail.clone(),
-            })
-            .await
-        {
-            Some(Answer::Leaf { index }) => return index,
-            Some(_) | None => tokio::time::sleep(QUORUM_PAUSE).await,
-        }
-    }
 }
 
 /// Takes in the host's streams until the listener fails for good.

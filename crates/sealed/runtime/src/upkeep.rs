@@ -26,6 +26,7 @@ pub(crate) async fn keep_time(service: Arc<Service>) {
 
 /// Keeps the node statement and the certificate fresh.
 pub(crate) async fn renew(service: Arc<Service>, tls: TlsKeys, launch: Arc<Launch>) {
+    let mut said = None;
     loop {
         tokio::time::sleep(RENEWAL_PERIOD).await;
         if !service.node.is_renewal_due(service.now_ms()) {
@@ -35,8 +36,14 @@ pub(crate) async fn renew(service: Arc<Service>, tls: TlsKeys, launch: Arc<Launc
             service.serve_certificate(served);
         }
         let spki = service.served_certificate().spki_sha256;
-        if let Err(error) = service.node.renew(&service, spki).await {
-            journal_line(&error.to_string());
+        // A failure may last for days: it is said once, until it is over or another.
+        let failure = service.node.renew(&service, spki).await.err();
+        let failure = failure.map(|error| error.to_string());
+        if let Some(line) = &failure
+            && said != failure
+        {
+            journal_line(line);
         }
+        said = failure;
     }
 }
