@@ -113,6 +113,7 @@ pub struct Collateral {
     kept: Mutex<Pool>,
     is_wanted: AtomicBool,
     is_file_refused: AtomicBool,
+    said: Mutex<Option<KdsFailure>>,
 }
 
 impl std::fmt::Debug for Collateral {
@@ -173,6 +174,7 @@ impl Collateral {
             kept: Mutex::default(),
             is_wanted: AtomicBool::new(false),
             is_file_refused: AtomicBool::new(false),
+            said: Mutex::default(),
         })
     }
 
@@ -217,18 +219,35 @@ impl Collateral {
         let subject = Subject::of(&report).ok_or(CollateralError::Report)?;
         self.is_wanted.store(false, Ordering::Release);
         let mut found = self.find(&subject, &Pool::of_table(table), now_ms);
-        let mut failure = None;
-        if self.is_asking_due(&found, now_ms) {
-            if let Some(file) = self.file().await {
-                found = self.find(&subject, &file, now_ms);
-            }
-            let asked = self.ask_service(&subject, &mut found, now_ms).await;
-            failure = asked.err();
+        if self.is_asking_due(&found, now_ms)
+            && let Some(file) = self.file().await
+        {
+            found = self.find(&subject, &file, now_ms);
         }
+        let failure = if self.is_asking_due(&found, now_ms) {
+            let asked = self.ask_service(&subject, &mut found, now_ms).await;
+            asked.err()
+        } else {
+            None
+        };
+        let outcome = found.staple(report, &self.rules);
+        self.say_due(failure.filter(|_| outcome.is_ok()));
         let kds = failure.unwrap_or(KdsFailure::Unfit);
-        found
-            .staple(report, &self.rules)
-            .map_err(|piece| CollateralError::Missing { piece, kds })
+        outcome.map_err(|piece| CollateralError::Missing { piece, kds })
+    }
+
+    /// Warns of a list that is still in force and could not be renewed: at each attempt, and once if nobody is asked at all.
+    fn say_due(&self, failure: Option<KdsFailure>) {
+        if failure == Some(KdsFailure::Waiting) {
+            return;
+        }
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kds) = failure
+            && *said != failure
+        {
+            journal_line(&format!("collateral: revocation_list_due ({})", kds.code()));
+        }
+        *said = failure;
     }
 
     fn is_asking_due(&self, found: &Found, now_ms: u64) -> bool {
@@ -355,12 +374,12 @@ impl Collateral {
     ) -> Result<bool, KdsFailure> {
         let better = self.find(subject, answer, now_ms);
         let is_news = better != *found;
-        // AMD's newest list may be the one that is known; anything else was asked for because it was missing.
-        let was_needed = found.missing(&self.rules).is_some();
         *found = better;
+        let is_known = || found.pieces().holds_lists_of(answer);
         match request {
             _ if is_news => Ok(true),
-            KdsRequest::RevocationList(_) if !was_needed => Ok(false),
+            // AMD's newest list may be the one that is known, and a chain no other than those that are built in.
+            KdsRequest::RevocationList(_) if is_known() => Ok(false),
             KdsRequest::Chain(_) => Ok(false),
             KdsRequest::RevocationList(_) | KdsRequest::Vcek(_) => Err(KdsFailure::Unfit),
         }

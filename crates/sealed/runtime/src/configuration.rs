@@ -213,3 +213,57 @@ fn keys(texts: &[String], member: &'static str) -> Result<Vec<PublicKey>, Config
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_dsse::SigningKey;
+    use chancery_json::{Object, Value};
+    use chancery_tlog::{KeyKind, VerifierKey};
+
+    use super::*;
+
+    /// A configuration of a version, with further members.
+    fn text(version: u64, members: &[(&str, &str)]) -> Vec<u8> {
+        let key = SigningKey::from_seed([1; 32]).public_key().to_bytes();
+        let witness = VerifierKey::new("w.example/1", KeyKind::Cosignature, &key).unwrap();
+        let keys = || -> Vec<Value> { vec![Base64::encode_string(&key).into()] };
+        let mut object = Object::new()
+            .with("version", version)
+            .with("service", "chancery")
+            .with("host_names", vec![Value::from("scim.example")])
+            .with("witness_policy", format!("witness w {witness}\nquorum w\n"))
+            .with("witness_egress", Object::new().with("w", "witness-1"))
+            .with("release_keys", keys())
+            .with("release_threshold", 1_u64)
+            .with("admission_keys", keys())
+            .with("dangerous_any_domain", false);
+        if version > 1 {
+            object = object.with("schema_extensions", Vec::<Value>::new());
+        }
+        for (name, value) in members {
+            object = object.with(name, *value);
+        }
+        object.to_bytes()
+    }
+
+    #[test]
+    fn only_version_3_may_name_a_way_to_amds_service() {
+        let egress = |version, members: &[(&str, &str)]| {
+            Configuration::parse(&text(version, members)).map(|read| read.kds_egress)
+        };
+        for version in [1, 2] {
+            assert_eq!(egress(version, &[]).unwrap(), None);
+            assert!(egress(version, &[("kds_egress", "amd-kds")]).is_err());
+        }
+        let named = egress(3, &[("kds_egress", "amd-kds")]).unwrap();
+        assert_eq!(named, EgressName::new("amd-kds").ok());
+        assert_eq!(egress(3, &[("kds_egress", "")]).unwrap(), None);
+        assert!(egress(3, &[]).is_err(), "required");
+        let address = egress(3, &[("kds_egress", "kdsintf.amd.com:443")]);
+        assert!(matches!(
+            address,
+            Err(ConfigurationError::Member("kds_egress"))
+        ));
+        assert!(egress(4, &[("kds_egress", "")]).is_err());
+    }
+}

@@ -77,6 +77,11 @@ impl Pool {
         self
     }
 
+    /// Whether every list of `other` is one of these.
+    pub(crate) fn holds_lists_of(&self, other: &Self) -> bool {
+        other.lists.iter().all(|list| self.lists.contains(list))
+    }
+
     pub(crate) fn certificates(&self) -> impl Iterator<Item = &[u8]> {
         self.certificates.iter().map(Vec::as_slice)
     }

@@ -362,6 +362,14 @@ async fn a_list_past_half_of_its_life_is_renewed_in_time_and_shown_until_it_ends
         assert_eq!(evidence.unwrap().crl, read(MILAN_LIST));
         assert_eq!(world.asked().len(), asked);
     }
+    let said = || *world.collateral.said.lock().unwrap();
+    assert_eq!(said(), Some(KdsFailure::Status));
+    world.put(LIST, ok(b"garbage"));
+    world.pass(6 * HOUR_US);
+    let evidence = world.gather(report(CHIP), &none(), MILAN_DUE_MS).await;
+    assert_eq!(evidence.unwrap().crl, read(MILAN_LIST));
+    assert_eq!(world.asked(), [LIST]);
+    assert_eq!(said(), Some(KdsFailure::Unfit));
     world.put(LIST, ok(&read(MILAN_LIST)));
     world.pass(6 * HOUR_US);
     assert!(
@@ -371,6 +379,7 @@ async fn a_list_past_half_of_its_life_is_renewed_in_time_and_shown_until_it_ends
             .is_ok()
     );
     assert_eq!(world.asked(), [LIST]);
+    assert_eq!(said(), None);
     // What has ended is not shown any more, by nobody.
     world.pass(6 * HOUR_US);
     let over = world.gather(report(CHIP), &none(), MILAN_OVER_MS).await;
