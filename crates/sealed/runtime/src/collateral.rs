@@ -20,7 +20,7 @@ use chancery_evidence::VekKind;
 use chancery_hybrid_kx::{ConfigError, web_client_config_at};
 use chancery_platform::CertificateTable;
 use chancery_sealing::Entropy;
-use chancery_verify::{Anchor, Evidence, amd_chain};
+use chancery_verify::{Anchor, CrlNumbers, Evidence, amd_chain};
 use chancery_wire::{BlobName, EgressName};
 use hyper::StatusCode;
 use rustls::ClientConfig;
@@ -92,6 +92,8 @@ pub struct CollateralParts {
     pub entropy: Box<dyn Entropy + Send>,
     /// Whether clients ask for a revocation list, by the release policy.
     pub is_list_needed: bool,
+    /// The least number of each root's list, by the firmware floors.
+    pub list_numbers_min: CrlNumbers,
 }
 
 impl std::fmt::Debug for CollateralParts {
@@ -150,7 +152,7 @@ impl Collateral {
     /// # Errors
     /// [`ConfigError`] if the TLS roots cannot be used.
     pub fn new<A: Anchor>(parts: CollateralParts) -> Result<Self, ConfigError> {
-        let rules = Rules::of::<A>(parts.is_list_needed);
+        let rules = Rules::of::<A>(parts.is_list_needed, parts.list_numbers_min);
         Self::with_rules(rules, parts)
     }
 

@@ -8,7 +8,7 @@ use chancery_evidence::{
     BasicConstraints, Certificate, Crl, KeyUsage, ProductLine, PublicKey, Report, SignerInfo,
     SigningKey, TcbComponents, VekIdentity,
 };
-use chancery_verify::{Anchor, Evidence, Mode, RootKey};
+use chancery_verify::{Anchor, CrlNumbers, Evidence, Mode, RootKey};
 use ring::digest::{SHA256, digest};
 use ring::signature::{ECDSA_P384_SHA384_FIXED, RSA_PSS_2048_8192_SHA384, UnparsedPublicKey};
 
@@ -25,11 +25,13 @@ pub(crate) struct Rules {
     pub(crate) is_amd: bool,
     /// Whether the release policy makes clients ask for a revocation list.
     pub(crate) is_list_needed: bool,
+    /// The least number that clients accept of each root's list.
+    pub(crate) list_numbers_min: CrlNumbers,
 }
 
 impl Rules {
     /// The rules of an anchor.
-    pub(crate) fn of<A: Anchor>(is_list_needed: bool) -> Self {
+    pub(crate) fn of<A: Anchor>(is_list_needed: bool, list_numbers_min: CrlNumbers) -> Self {
         Self {
             infix: A::COMMON_NAME_INFIX,
             roots: match A::MODE {
@@ -38,6 +40,7 @@ impl Rules {
             },
             is_amd: A::MODE == Mode::Amd,
             is_list_needed,
+            list_numbers_min,
         }
     }
 
@@ -314,6 +317,7 @@ fn below(
         .iter()
         .filter(|List { parsed, .. }| {
             parsed.issuer() == root.subject()
+                && number_of(parsed) >= rules.list_numbers_min.of(line)
                 && is_signed_by(root, parsed.signed(), parsed.signature())
         })
         .max_by_key(|list| list.parsed.this_update_ms());
@@ -351,6 +355,14 @@ fn below(
         }
     }
     found
+}
+
+/// A list's number; one that needs more than 64 bits counts as the largest.
+fn number_of(list: &Crl<'_>) -> u64 {
+    let number = list.number().iter().try_fold(0_u64, |number, byte| {
+        number.checked_mul(256)?.checked_add(u64::from(*byte))
+    });
+    number.unwrap_or(u64::MAX)
 }
 
 fn is_signed_by(issuer: &Certificate<'_>, signed: &[u8], signature: &[u8]) -> bool {

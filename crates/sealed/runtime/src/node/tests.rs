@@ -63,6 +63,7 @@ fn node(reports: &[PlatformError], certificates: &[PlatformError]) -> (Node, Arc
         kds_roots: Vec::new(),
         entropy: Box::new(Seeded::new(1)),
         is_list_needed: true,
+        list_numbers_min: chancery_verify::CrlNumbers::ANY,
     });
     let parts = NodeParts {
         purposes: Purposes::of::<Amd>(),

@@ -9,7 +9,7 @@ use super::*;
 const NOW_MS: u64 = MILAN_NOW_MS;
 
 fn amd(is_list_needed: bool) -> Rules {
-    Rules::of::<chancery_verify::Amd>(is_list_needed)
+    Rules::of::<chancery_verify::Amd>(is_list_needed, CrlNumbers::ANY)
 }
 
 fn roots_of_amd() -> Pool {
@@ -218,6 +218,18 @@ fn a_genuine_list_is_shown_while_it_is_in_force() {
     let evidence = found.staple(report, &rules).unwrap();
     assert_eq!(evidence.crl, read(MILAN_LIST));
     assert!(is_accepted_by_clients(&evidence, NOW_MS));
+    // Its number is 9, and the firmware floors may ask for a later one.
+    for (milan, missing) in [(9, None), (10, Some(Piece::RevocationList))] {
+        let rules = Rules {
+            list_numbers_min: CrlNumbers {
+                milan,
+                ..CrlNumbers::ANY
+            },
+            ..amd(true)
+        };
+        let found = find(&rules, &pool, &subject, NOW_MS);
+        assert_eq!(found.missing(&rules), missing);
+    }
     let over = find(&rules, &pool, &subject, vectors::MILAN_OVER_MS);
     assert_eq!(over.missing(&rules), Some(Piece::RevocationList));
 }

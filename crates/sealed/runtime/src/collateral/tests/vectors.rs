@@ -3,7 +3,7 @@
 use chancery_evidence::{Certificate, ProductLine, Report, VekIdentity, encode_report};
 use chancery_platform::CertificateTable;
 use chancery_verify::{
-    Amd, Evidence, Examination, ReleasePolicy, RootKey, Stage, TcbFloors, examine,
+    Amd, CrlNumbers, Evidence, Examination, ReleasePolicy, RootKey, Stage, TcbFloors, examine,
 };
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
@@ -78,6 +78,7 @@ pub(crate) fn rules_of_root(root: &[u8]) -> Rules {
         roots: Some(vec![RootKey::new(ProductLine::Genoa, hash)]),
         is_amd: false,
         is_list_needed: true,
+        list_numbers_min: CrlNumbers::ANY,
     }
 }
 

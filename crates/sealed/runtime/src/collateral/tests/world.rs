@@ -153,7 +153,7 @@ pub(super) struct World {
 impl World {
     /// A runtime under AMD's rules that may ask the service.
     pub(super) fn new() -> Self {
-        Self::with_rules(Rules::of::<chancery_verify::Amd>(true))
+        Self::with_rules(Rules::of::<chancery_verify::Amd>(true, CrlNumbers::ANY))
     }
 
     pub(super) fn with_rules(rules: Rules) -> Self {
@@ -195,7 +195,7 @@ impl World {
             &self.status,
             &self.keys,
         );
-        let rules = Rules::of::<chancery_verify::Amd>(true);
+        let rules = Rules::of::<chancery_verify::Amd>(true, CrlNumbers::ANY);
         self.collateral = Collateral::with_rules(rules, parts).unwrap();
     }
 
@@ -279,5 +279,6 @@ fn parts(
         kds_roots: vec![keys.authority_certificate.clone()],
         entropy: Box::new(Seeded::new(5)),
         is_list_needed: true,
+        list_numbers_min: CrlNumbers::ANY,
     }
 }
