@@ -85,7 +85,7 @@ pub(crate) fn named_key(text: &str, option: &'static str) -> Result<(String, Pub
 }
 
 /// Reads a public key: one line of base64 of its 32 bytes.
-fn read_public_key(path: &Path) -> Result<PublicKey, CliError> {
+pub(crate) fn read_public_key(path: &Path) -> Result<PublicKey, CliError> {
     let invalid = |reason: &str| CliError::DocumentInvalid {
         path: path.to_owned(),
         reason: reason.to_owned(),
@@ -103,11 +103,16 @@ fn read_public_key(path: &Path) -> Result<PublicKey, CliError> {
 }
 
 fn key(args: &AdminsKeyArgs) -> Result<Outcome, CliError> {
-    let public_path = beside(&args.out);
+    make_key(&args.out, "the admins")
+}
+
+/// Makes a key that signs: the private file `path`, and beside it the public half, which `receivers` need.
+pub(crate) fn make_key(path: &Path, receivers: &str) -> Result<Outcome, CliError> {
+    let public_path = beside(path);
     if public_path.symlink_metadata().is_ok() {
         return Err(CliError::FileExists { path: public_path });
     }
-    let public = create_signing_key(&args.out)?.public_key();
+    let public = create_signing_key(path)?.public_key();
     let text = Base64::encode_string(&public.to_bytes());
     let line = format!("{text}\n");
     write(
@@ -117,18 +122,18 @@ fn key(args: &AdminsKeyArgs) -> Result<Outcome, CliError> {
         Existing::Keep,
     )?;
     let rows = [
-        ("private key", printable(&args.out.display().to_string())),
+        ("private key", printable(&path.display().to_string())),
         ("public key", printable(&public_path.display().to_string())),
         ("", text.clone()),
         ("id", public.id().to_hex()),
     ];
     let words = format!(
-        "{}\n\nGive the public key to the admins, over a channel on which they know that it is yours. \
+        "{}\n\nGive the public key to {receivers}, over a channel on which they know that it is yours. \
          Keep the private key where you alone can read it.",
         aligned(&rows)
     );
     let json = Object::new()
-        .with("private_file", args.out.display().to_string())
+        .with("private_file", path.display().to_string())
         .with("public_file", public_path.display().to_string())
         .with("public", text)
         .with("id", public.id().to_hex());

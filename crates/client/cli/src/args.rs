@@ -10,6 +10,8 @@ use crate::args::admin::{
 use crate::args::delegation::DelegationCommand;
 use crate::args::log::LogCommand;
 use crate::args::member::{ClaimArgs, DeviceCommand, KeysCommand, MemberCommand};
+use crate::args::release::ReleaseCommand;
+use crate::args::report::ReportCommand;
 use crate::args::tenant::TenantCommand;
 use crate::args::token::TokenCommand;
 
@@ -17,8 +19,11 @@ pub mod admin;
 pub mod delegation;
 pub mod log;
 pub mod member;
+pub mod release;
+pub mod report;
 pub mod tenant;
 pub mod token;
+mod values;
 
 /// The command for admins, members and auditors of a Chancery deployment.
 #[derive(Debug, Parser)]
@@ -92,6 +97,9 @@ pub enum Command {
     /// Decode an attestation report
     #[command(subcommand)]
     Report(ReportCommand),
+    /// Measure, sign and check releases
+    #[command(subcommand)]
+    Release(ReleaseCommand),
 }
 
 /// Which deployment, tenant and key a command is about.
@@ -129,20 +137,4 @@ pub struct VerifyArgs {
     /// Context.
     #[command(flatten)]
     pub context: ContextArgs,
-}
-
-/// What can be done with a report.
-#[derive(Debug, Subcommand)]
-#[non_exhaustive]
-pub enum ReportCommand {
-    /// Decode the 1184 bytes of an SNP attestation report; nothing is verified
-    Show(ReportShowArgs),
-}
-
-/// Arguments of `report show`.
-#[derive(Debug, Args)]
-pub struct ReportShowArgs {
-    /// The report, as the secure processor gave it
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use chancery_client::{ClientError, HeadsError};
 
 use crate::member::MemberError;
+use crate::release::ReleaseError;
 use chancery_directory::BundleError;
 
 /// Most faults of a table that one message shows: enough to see what is wrong with it.
@@ -153,6 +154,8 @@ pub enum CliError {
     Envelope(chancery_dsse::Error),
     /// A member's command failed.
     Member(Box<MemberError>),
+    /// A release cannot be measured or signed.
+    Release(Box<ReleaseError>),
 }
 
 impl CliError {
@@ -179,6 +182,7 @@ impl CliError {
             }
             Self::Client(error) => return client_advice(error),
             Self::Member(error) => return error.advice(),
+            Self::Release(error) => return error.advice(),
             Self::Refused {
                 status: 401 | 403, ..
             } => {
@@ -256,6 +260,12 @@ impl From<ClientError> for CliError {
     }
 }
 
+impl From<ReleaseError> for CliError {
+    fn from(error: ReleaseError) -> Self {
+        Self::Release(Box::new(error))
+    }
+}
+
 impl From<MemberError> for CliError {
     fn from(error: MemberError) -> Self {
         Self::Member(Box::new(error))
@@ -301,6 +311,7 @@ impl fmt::Display for CliError {
             Self::RuntimeUnavailable(_) => f.write_str("cannot start"),
             Self::Client(error) => error.fmt(f),
             Self::Member(error) => error.fmt(f),
+            Self::Release(error) => error.fmt(f),
             Self::Refused {
                 status,
                 problem,
@@ -361,6 +372,7 @@ impl StdError for CliError {
             Self::RuntimeUnavailable(source) => Some(source),
             Self::Client(error) => error.source(),
             Self::Member(error) => error.source(),
+            Self::Release(error) => error.source(),
             Self::ProofInvalid { source, .. } => Some(source),
             Self::ImportBroken { source, .. } => Some(source),
             Self::Authority(source) => Some(source),

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::CliError;
@@ -14,6 +15,12 @@ pub(crate) const DOCUMENT_SIZE_MAX: u64 = 2 * 1024 * 1024;
 
 /// Largest table of people, in bytes: 100,000 of them with their keys are about 180 MB.
 const TABLE_SIZE_MAX: u64 = 512 * 1024 * 1024;
+
+/// Largest kernel or initial filesystem, in bytes: both are loaded below 4 GiB.
+const BOOT_FILE_SIZE_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// So many bytes are hashed at once.
+const HASH_BLOCK_SIZE: usize = 64 * 1024;
 
 /// Largest key file, in bytes.
 const KEY_FILE_SIZE_MAX: u64 = 4096;
@@ -65,6 +72,36 @@ pub(crate) fn read_document(path: &Path) -> Result<Vec<u8>, CliError> {
 pub(crate) fn read_table(path: &Path) -> Result<Vec<u8>, CliError> {
     let file = File::open(path).map_err(|source| read_error(path, source))?;
     read_bounded(file, path, TABLE_SIZE_MAX)
+}
+
+/// Reads a file of at most `size_max` bytes.
+pub(crate) fn read_part(path: &Path, size_max: u64) -> Result<Vec<u8>, CliError> {
+    let file = File::open(path).map_err(|source| read_error(path, source))?;
+    read_bounded(file, path, size_max)
+}
+
+/// The SHA-256 of a file of at most [`BOOT_FILE_SIZE_MAX`] bytes, which is never held in memory as a whole.
+pub(crate) fn sha256_of(path: &Path) -> Result<[u8; 32], CliError> {
+    let file = File::open(path).map_err(|source| read_error(path, source))?;
+    let mut rest = file.take(BOOT_FILE_SIZE_MAX.saturating_add(1));
+    let mut hash = Sha256::new();
+    let mut block = vec![0; HASH_BLOCK_SIZE];
+    loop {
+        let count = rest
+            .read(&mut block)
+            .map_err(|source| read_error(path, source))?;
+        if count == 0 {
+            break;
+        }
+        hash.update(block.get(..count).unwrap_or_default());
+    }
+    if rest.limit() == 0 {
+        return Err(CliError::FileTooLarge {
+            path: path.to_owned(),
+            size_max: BOOT_FILE_SIZE_MAX,
+        });
+    }
+    Ok(hash.finalize().into())
 }
 
 /// Reads a key file, refusing one that somebody else can read.
@@ -257,6 +294,22 @@ pub(crate) mod tests {
         assert!(matches!(
             read_secret(&path),
             Err(CliError::KeyExposed { .. })
+        ));
+    }
+
+    #[test]
+    fn hashes_a_file_block_by_block() {
+        let folder = Folder::new();
+        let path = folder.path("kernel");
+        for size in [0, 1, HASH_BLOCK_SIZE, 3 * HASH_BLOCK_SIZE + 7] {
+            let bytes: Vec<u8> = (0..size).map(|place| place.to_le_bytes()[1]).collect();
+            fs::write(&path, &bytes).unwrap();
+            let expected: [u8; 32] = Sha256::digest(&bytes).into();
+            assert_eq!(sha256_of(&path).unwrap(), expected, "{size}");
+        }
+        assert!(matches!(
+            sha256_of(&folder.path("absent")),
+            Err(CliError::FileRead { .. })
         ));
     }
 

@@ -39,9 +39,11 @@ mod keys;
 mod log;
 mod member;
 mod output;
+mod pem;
 mod plan;
 mod pretty;
 mod progress;
+mod release;
 mod report;
 mod tenant;
 mod time;
@@ -65,6 +67,7 @@ pub use crate::args::{Cli, Command, ContextArgs, GlobalOptions, VerifyArgs};
 pub use crate::error::CliError;
 pub use crate::keys::{create_recovery_key, create_signing_key, read_signing_key};
 pub use crate::member::{ByBrowser, MemberError, SignIn};
+pub use crate::release::ReleaseError;
 
 /// Where a program's anchor comes from.
 pub trait AnchorSource {
@@ -132,15 +135,16 @@ pub fn execute_signing_in<S: AnchorSource, I: SignIn>(
         .and_then(|runtime| runtime.block_on(dispatch(command, source, sign_in)));
     match outcome {
         Ok(outcome) => {
-            print_outcome(format, &outcome);
-            if outcome.holds {
+            let said = print_outcome(format, &outcome);
+            if outcome.holds && said.is_ok() {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE
             }
         }
         Err(error) => {
-            print_error(format, &error);
+            // If it cannot be written, the exit code is all that is left to say.
+            drop(print_error(format, &error));
             ExitCode::FAILURE
         }
     }
@@ -174,6 +178,7 @@ async fn dispatch<S: AnchorSource, I: SignIn>(
         Command::Member(command) => member::member(command, &environment, source).await,
         Command::Log(command) => log::run(command, &environment, source).await,
         Command::Report(command) => report::run(command),
+        Command::Release(command) => release::run(command),
     }
 }
 

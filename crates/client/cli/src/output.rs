@@ -1,5 +1,7 @@
 //! The one place that prints. Everything else returns what is to be said.
 
+use std::io::{self, Write};
+
 use chancery_json::{Object, Value};
 
 use crate::error::CliError;
@@ -36,24 +38,35 @@ impl Outcome {
 }
 
 /// Prints an outcome to standard output.
-#[expect(clippy::print_stdout, reason = "the one output module")]
-pub(crate) fn print_outcome(format: Format, outcome: &Outcome) {
+///
+/// # Errors
+///
+/// What was to be said cannot be written. A reader that has seen enough and gone is none.
+pub(crate) fn print_outcome(format: Format, outcome: &Outcome) -> io::Result<()> {
     match format {
-        Format::Text => println!("{}", outcome.text),
-        Format::Json => println!("{}", json_text(&outcome.json)),
+        Format::Text => say(io::stdout().lock(), &outcome.text),
+        Format::Json => say(io::stdout().lock(), &json_text(&outcome.json)),
     }
 }
 
 /// Prints an error: to standard error for a person, to standard output as JSON for a program.
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the one output module"
-)]
-pub(crate) fn print_error(format: Format, error: &CliError) {
+///
+/// # Errors
+///
+/// As [`print_outcome`].
+pub(crate) fn print_error(format: Format, error: &CliError) -> io::Result<()> {
     match format {
-        Format::Text => eprintln!("{}", error_text(error)),
-        Format::Json => println!("{}", json_text(&error_json(error))),
+        Format::Text => say(io::stderr().lock(), &error_text(error)),
+        Format::Json => say(io::stdout().lock(), &json_text(&error_json(error))),
+    }
+}
+
+/// Writes one text and a line end.
+fn say(mut out: impl Write, text: &str) -> io::Result<()> {
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
     }
 }
 
@@ -160,6 +173,28 @@ mod tests {
             printable("a\u{1b}[2Jb\nc\u{202e}d é"),
             "a\\u{1b}[2Jb\\u{a}c\\u{202e}d é"
         );
+    }
+
+    /// A reader that fails in one way.
+    struct Failing(io::ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure_and_a_full_disk_is_one() {
+        let mut said = Vec::new();
+        say(&mut said, "text").unwrap();
+        assert_eq!(said, b"text\n");
+        assert!(say(Failing(io::ErrorKind::BrokenPipe), "text").is_ok());
+        assert!(say(Failing(io::ErrorKind::StorageFull), "text").is_err());
     }
 
     #[test]

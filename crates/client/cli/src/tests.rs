@@ -50,6 +50,7 @@ fn every_command_of_the_first_cut_parses() {
         "chancery device revoke 00 --user ada@demo.example --ready-file r.json",
         "chancery member show --home h --ready-file r.json",
         "chancery report show report.bin --json",
+        "chancery report show report.bin --line milan",
         "chancery tenant create --slug demo --domain a.example --prepare --admin bob=bob.pub --threshold 2 --out keys --deployment d.json",
         "chancery tenant create --slug demo --domain a.example --admission a --out k --idp-issuer https://i --idp-client-id c --idp-mapping dangerous-email",
         "chancery tenant sign g.json --key bob.key --out g2.json --submit --admission a.json --deployment d.json",
@@ -81,6 +82,21 @@ fn every_command_of_the_first_cut_parses() {
         "chancery log audit --roster people.csv --ready-file r.json",
         "chancery log receipt 7 --out proof --ready-file r.json",
         "chancery log verify proof --deployment d.json",
+    ] {
+        assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+    }
+}
+
+#[test]
+fn every_command_about_evidence_and_releases_parses() {
+    for line in [
+        "chancery release measure --vmm ec2 --ovmf o --kernel k --initrd i --append x --vcpus 1 --guest-features 0x21",
+        "chancery release measure --ovmf o --kernel-sha256 aa00000000000000000000000000000000000000000000000000000000000000 --vcpus 1,2 --vcpu-sig 0xa10f10",
+        "chancery release keygen --out k",
+        "chancery release sign s.json --kind tcb-floors --key k --key l --out o --force --previous p",
+        "chancery release sign --id a --release-version 1 --serial 1 --expires 2027-01-01T00:00:00Z --ovmf o --vcpus 1 --vcpu-type EPYC --key k --out o",
+        "chancery release verify s --release-key k.pub --threshold 1 --at 2026-07-01T00:00:00Z --previous p --policy q --ovmf o",
+        "chancery release verify s --deployment d.json",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
     }
@@ -160,6 +176,49 @@ fn refuses_command_lines_that_leave_out_or_double_what_they_need() {
         ("chancery bench", InvalidSubcommand),
     ] {
         assert_eq!(refused(line), kind, "{line}");
+    }
+}
+
+#[test]
+fn refuses_command_lines_about_releases_that_leave_out_or_contradict_something() {
+    use clap::error::ErrorKind::{
+        ArgumentConflict, InvalidValue, MissingRequiredArgument, ValueValidation,
+    };
+    for (line, kind) in [
+        ("measure --vcpus 1", MissingRequiredArgument),
+        ("measure --ovmf o", MissingRequiredArgument),
+        ("measure --ovmf o --vcpus 0", ValueValidation),
+        (
+            "measure --ovmf o --vcpus 1 --vcpu-type Venice",
+            ValueValidation,
+        ),
+        ("measure --ovmf o --vcpus 1 --vmm xen", InvalidValue),
+        (
+            "measure --ovmf o --vcpus 1 --initrd i",
+            MissingRequiredArgument,
+        ),
+        (
+            "measure --ovmf o --vcpus 1 --append x",
+            MissingRequiredArgument,
+        ),
+        ("sign s --out o", MissingRequiredArgument),
+        ("sign --key k --out o", MissingRequiredArgument),
+        (
+            "sign --ovmf o --vcpus 1 --key k --out o",
+            MissingRequiredArgument,
+        ),
+        ("sign s --ovmf o --key k --out o", ArgumentConflict),
+        ("sign s --serial 3 --key k --out o", ArgumentConflict),
+        (
+            "sign s --guest-features 0x1 --key k --out o",
+            ArgumentConflict,
+        ),
+        ("sign s --append x --key k --out o", ArgumentConflict),
+        ("verify s", MissingRequiredArgument),
+        ("verify s --release-key k --deployment d", ArgumentConflict),
+        ("verify s --deployment d --threshold 1", ArgumentConflict),
+    ] {
+        assert_eq!(refused(&format!("chancery release {line}")), kind, "{line}");
     }
 }
 

@@ -11,7 +11,8 @@ use crate::error::CliError;
 use crate::output::{Outcome, printable};
 
 /// The first line of every report about an emulated deployment, whatever the verdict.
-const EMULATED: &str = "EMULATED: no hardware vouches for this deployment. It protects nothing.";
+pub(crate) const EMULATED: &str =
+    "EMULATED: no hardware vouches for this deployment. It protects nothing.";
 
 /// Longest value that is shown in full to a person; JSON always has all of it.
 const VALUE_CHARACTERS_MAX: usize = 100;
@@ -155,24 +156,33 @@ fn shortened(value: &str) -> String {
     short
 }
 
+/// All checks, and those that failed, for a program.
+pub(crate) fn rows_json(rows: &[Row]) -> (Vec<Value>, Vec<Value>) {
+    let json = |row: &Row| {
+        Object::with_capacity(4)
+            .with("check", row.check)
+            .with("expected", row.expected.as_str())
+            .with("got", row.got.as_str())
+    };
+    let checks = rows
+        .iter()
+        .map(|row| json(row).with("outcome", row.outcome.word()).into());
+    let failed = rows
+        .iter()
+        .filter(|row| row.outcome == CheckOutcome::Failed);
+    (
+        checks.collect(),
+        failed.map(|row| json(row).into()).collect(),
+    )
+}
+
 fn report_json(
     holds: bool,
     mode: Mode,
     checklist: &Checklist,
     error: Option<&ClientError>,
 ) -> Object {
-    let row = |row: &Row| {
-        Object::new()
-            .with("check", row.check)
-            .with("expected", row.expected.as_str())
-            .with("got", row.got.as_str())
-    };
-    let checks: Vec<Value> = checklist
-        .rows()
-        .iter()
-        .map(|each| row(each).with("outcome", each.outcome.word()).into())
-        .collect();
-    let violations: Vec<Value> = checklist.failed().map(|each| row(each).into()).collect();
+    let (checks, violations) = rows_json(checklist.rows());
     let not_checked: Vec<Value> = not_checked(checklist)
         .into_iter()
         .map(Value::from)

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use base64ct::{Base64, Encoding as _};
 use chancery_authority::{
     Admin, AdminSet, Domain, GENESIS_PAYLOAD_TYPE, Genesis, IdMapping, IdentityProvider,
     ReleaseRule, VerifiedGenesis,
@@ -28,12 +27,9 @@ use crate::files::{Existing, Privacy, make_private_folder, read_document, write}
 use crate::hints::explained;
 use crate::keys::{create_recovery_key, create_signing_key, nonce, read_signing_key};
 use crate::output::{Outcome, aligned, note, printable};
+use crate::pem;
 use crate::tenant::parse_domains;
 use crate::time;
-
-/// How a certificate begins and ends in a PEM file (RFC 7468).
-const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const PEM_END: &str = "-----END CERTIFICATE-----";
 
 /// Runs `tenant create`.
 pub(super) async fn run<S: AnchorSource>(
@@ -162,18 +158,13 @@ fn provider(args: &IdpArgs) -> Result<Option<IdentityProvider>, CliError> {
 }
 
 /// The certificates of a PEM file, of which it must hold at least one.
-fn certificates(pem: &[u8], path: &Path) -> Result<Vec<Vec<u8>>, CliError> {
+fn certificates(text: &[u8], path: &Path) -> Result<Vec<Vec<u8>>, CliError> {
     let invalid = || CliError::DocumentInvalid {
         path: path.to_owned(),
         reason: "not a PEM file with certificates".to_owned(),
     };
-    let text = str::from_utf8(pem).map_err(|_binary| invalid())?;
-    let mut found = Vec::new();
-    for part in text.split(PEM_BEGIN).skip(1) {
-        let (base64, _) = part.split_once(PEM_END).ok_or_else(invalid)?;
-        let base64: String = base64.split_whitespace().collect();
-        found.push(Base64::decode_vec(&base64).map_err(|_form| invalid())?);
-    }
+    let text = str::from_utf8(text).map_err(|_binary| invalid())?;
+    let found = pem::blocks(text, pem::CERTIFICATE).ok_or_else(invalid)?;
     if found.is_empty() {
         return Err(invalid());
     }

@@ -1,8 +1,10 @@
 use super::*;
+
 use crate::Cli;
 use crate::args::Command;
 use crate::args::tenant::TenantCommand;
 use crate::files::tests::Folder;
+use base64ct::{Base64, Encoding as _};
 use clap::Parser as _;
 
 fn create_args(folder: &Folder, line: &str) -> TenantCreateArgs {
@@ -115,8 +117,10 @@ fn uses_a_key_that_is_there_already_and_makes_no_other() {
 fn reads_the_identity_provider_with_its_certificates() {
     let folder = Folder::new();
     let pem = format!(
-        "comment\n{PEM_BEGIN}\n{}\n{PEM_END}\n{PEM_BEGIN}\nAQID\n{PEM_END}\n",
-        "BAUG\nBwgJ"
+        "comment\n{begin}\n{}\n{end}\n{begin}\nAQID\n{end}\n",
+        "BAUG\nBwgJ",
+        begin = "-----BEGIN CERTIFICATE-----",
+        end = "-----END CERTIFICATE-----"
     );
     std::fs::write(folder.path("ca.pem"), &pem).unwrap();
     let args = create_args(
