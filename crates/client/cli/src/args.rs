@@ -11,7 +11,7 @@ use crate::args::delegation::DelegationCommand;
 use crate::args::log::LogCommand;
 use crate::args::member::{ClaimArgs, DeviceCommand, KeysCommand, MemberCommand};
 use crate::args::release::ReleaseCommand;
-use crate::args::report::ReportCommand;
+use crate::args::report::{AppraiseArgs, ReportCommand};
 use crate::args::tenant::TenantCommand;
 use crate::args::token::TokenCommand;
 
@@ -94,6 +94,8 @@ pub enum Command {
     /// Read, prove and audit a tenant's log
     #[command(subcommand)]
     Log(LogCommand),
+    /// Check an attestation report from files against a release policy
+    Appraise(Box<AppraiseArgs>),
     /// Decode an attestation report
     #[command(subcommand)]
     Report(ReportCommand),

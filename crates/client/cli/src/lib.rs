@@ -26,6 +26,7 @@
 
 mod admins;
 mod api;
+mod appraise;
 mod approve;
 pub mod args;
 mod context;
@@ -177,6 +178,7 @@ async fn dispatch<S: AnchorSource, I: SignIn>(
         Command::Device(command) => member::device(command, &environment, source).await,
         Command::Member(command) => member::member(command, &environment, source).await,
         Command::Log(command) => log::run(command, &environment, source).await,
+        Command::Appraise(args) => appraise::run(args, source),
         Command::Report(command) => report::run(command),
         Command::Release(command) => release::run(command),
     }

@@ -90,6 +90,8 @@ fn every_command_of_the_first_cut_parses() {
 #[test]
 fn every_command_about_evidence_and_releases_parses() {
     for line in [
+        "chancery appraise --report r --vek v --policy p --at 2026-07-01T00:00:00Z",
+        "chancery appraise --report r --vek v --ca c --crl l --policy p --at 2026-07-01T02:00:00+02:00 --floors f --deployment d --json",
         "chancery release measure --vmm ec2 --ovmf o --kernel k --initrd i --append x --vcpus 1 --guest-features 0x21",
         "chancery release measure --ovmf o --kernel-sha256 aa00000000000000000000000000000000000000000000000000000000000000 --vcpus 1,2 --vcpu-sig 0xa10f10",
         "chancery release keygen --out k",
@@ -174,6 +176,26 @@ fn refuses_command_lines_that_leave_out_or_double_what_they_need() {
         ("chancery verify --emulated", UnknownArgument),
         ("chancery up", InvalidSubcommand),
         ("chancery bench", InvalidSubcommand),
+    ] {
+        assert_eq!(refused(line), kind, "{line}");
+    }
+}
+
+#[test]
+fn refuses_command_lines_about_evidence_that_leave_out_or_misspell_something() {
+    use clap::error::ErrorKind::{InvalidValue, MissingRequiredArgument, ValueValidation};
+    let appraise = "chancery appraise --report r --vek v --policy p";
+    let data = format!("{appraise} --at 2026-07-01T00:00:00Z --report-data 00");
+    let yesterday = format!("{appraise} --at yesterday");
+    for (line, kind) in [
+        (appraise, MissingRequiredArgument),
+        (
+            "chancery appraise --report r --vek v --at 2026-07-01T00:00:00Z",
+            MissingRequiredArgument,
+        ),
+        (&yesterday, ValueValidation),
+        (&data, ValueValidation),
+        ("chancery report show r --line venice", InvalidValue),
     ] {
         assert_eq!(refused(line), kind, "{line}");
     }
