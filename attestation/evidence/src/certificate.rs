@@ -12,7 +12,6 @@ use crate::der::Der;
 use crate::der::DerError;
 use crate::der::NULL;
 use crate::der::OCTET_STRING;
-use crate::der::OID;
 use crate::der::SEQUENCE;
 use crate::name::Name;
 use crate::pss::read_pss;
@@ -72,7 +71,7 @@ pub enum CertificateError {
     SignatureSize,
     /// Its key is neither RSA-4096 with exponent 65537 nor an uncompressed point of P-384.
     PublicKey,
-    /// It has too many extensions, or one twice.
+    /// It has too many extensions, one twice, or an empty list of them.
     Extensions,
     /// It has an extension that no rule covers.
     UnknownExtension,
@@ -95,7 +94,7 @@ impl fmt::Display for CertificateError {
             }
             Self::SignatureSize => f.write_str("its signature is not 512 bytes long"),
             Self::PublicKey => f.write_str("its key is neither RSA-4096 nor P-384"),
-            Self::Extensions => f.write_str("it has too many extensions or one twice"),
+            Self::Extensions => f.write_str("its extensions are too many, twice there or an empty list"),
             Self::UnknownExtension => f.write_str("it has an extension that no rule covers"),
             Self::ExtensionValue => f.write_str("an extension breaks its rule"),
             Self::MissingExtension => f.write_str("a required extension is missing"),
@@ -317,7 +316,7 @@ fn read_public_key<'a>(der: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateEr
     let mut algorithm = info.enter(SEQUENCE)?;
     let bytes = info.bit_string_bytes()?;
     info.finish()?;
-    match algorithm.expect(OID)?.contents {
+    match algorithm.oid()? {
         RSA_ENCRYPTION => {
             if !algorithm.expect(NULL)?.contents.is_empty() {
                 return Err(CertificateError::PublicKey);
@@ -338,7 +337,7 @@ fn read_public_key<'a>(der: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateEr
             }
         }
         EC_PUBLIC_KEY => {
-            let curve = algorithm.expect(OID)?.contents;
+            let curve = algorithm.oid()?;
             algorithm.finish()?;
             if curve == SECP384R1 && bytes.len() == P384_POINT_SIZE && bytes.first() == Some(&4) {
                 Ok(PublicKey::P384(bytes))
@@ -350,14 +349,17 @@ fn read_public_key<'a>(der: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateEr
     }
 }
 
-/// Reads `Extensions` from inside its context tag. Each may appear once.
+/// Reads `Extensions` from inside its context tag: at least one, in any order, each once.
 pub(crate) fn read_extensions(mut outer: Der<'_>) -> Result<Vec<Extension<'_>>, CertificateError> {
     let mut list = outer.enter(SEQUENCE)?;
     outer.finish()?;
+    if list.is_empty() {
+        return Err(CertificateError::Extensions);
+    }
     let mut extensions: Vec<Extension<'_>> = Vec::new();
     while !list.is_empty() {
         let mut der = list.enter(SEQUENCE)?;
-        let oid = der.expect(OID)?.contents;
+        let oid = der.oid()?;
         let critical = read_critical(&mut der)?;
         let value = der.expect(OCTET_STRING)?.contents;
         der.finish()?;

@@ -199,13 +199,17 @@ fn read_revoked<'a>(mut list: Der<'a>) -> Result<Vec<&'a [u8]>, CrlError> {
     Ok(revoked)
 }
 
-/// An entry may have a reason, which does not matter: whatever the reason, it is revoked.
+/// An entry may have a reason, which does not matter: whatever the reason, it is revoked. Only RFC 5280 section 5.3.1's
+/// reasons are known, and `removeFromCRL` belongs to partial lists.
 fn read_entry_extensions(entry: &Der<'_>) -> Result<(), CrlError> {
     for extension in read_extensions(entry.clone()).map_err(extension_error)? {
-        let mut der = Der::new(extension.value);
-        der.expect(ENUMERATED)?;
-        der.finish()?;
         if extension.oid != REASON_CODE || extension.critical {
+            return Err(CrlError::Extension);
+        }
+        let mut der = Der::new(extension.value);
+        let reason = der.expect(ENUMERATED)?.contents;
+        der.finish()?;
+        if !matches!(reason, [0..=6 | 9 | 10]) {
             return Err(CrlError::Extension);
         }
     }

@@ -180,6 +180,23 @@ impl<'a> Der<'a> {
         }
     }
 
+    /// The contents of an `OBJECT IDENTIFIER`: at least one subidentifier, each minimal and complete
+    /// (X.690 section 8.19.2).
+    pub(crate) fn oid(&mut self) -> Result<&'a [u8], DerError> {
+        let contents = self.expect(OID)?.contents;
+        let mut begins = true;
+        for byte in contents {
+            if begins && *byte == 0x80 {
+                return Err(DerError::Value);
+            }
+            begins = byte & 0x80 == 0;
+        }
+        if contents.is_empty() || !begins {
+            return Err(DerError::Value);
+        }
+        Ok(contents)
+    }
+
     /// A `BIT STRING` of whole bytes.
     pub(crate) fn bit_string_bytes(&mut self) -> Result<&'a [u8], DerError> {
         match self.expect(BIT_STRING)?.contents {
@@ -212,6 +229,7 @@ fn unsigned_magnitude(contents: &[u8]) -> Result<&[u8], DerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec;
 
     fn integer(bytes: &[u8]) -> Result<&[u8], DerError> {
         Der::new(bytes).unsigned()
@@ -233,6 +251,46 @@ mod tests {
         assert_eq!(integer(&[2, 0x82, 0, 0x80]), Err(DerError::Length));
         assert_eq!(integer(&[2, 0x80, 5, 0, 0]), Err(DerError::Length));
         assert_eq!(integer(&[2, 0x83, 1, 0, 0]), Err(DerError::Length));
+    }
+
+    #[test]
+    fn accepts_lengths_from_the_first_that_needs_their_form() {
+        for (head, length) in [
+            (&[4, 0x7f][..], 0x7f),
+            (&[4, 0x81, 0x80], 0x80),
+            (&[4, 0x81, 0xff], 0xff),
+            (&[4, 0x82, 1, 0], 0x100),
+            (&[4, 0x82, 0xff, 0xff], 0xffff),
+        ] {
+            let bytes = [head, &vec![7; length]].concat();
+            let mut der = Der::new(&bytes);
+            let element = der.any().unwrap();
+            assert_eq!(element.contents.len(), length);
+            assert_eq!(element.whole, bytes);
+            assert!(der.is_empty());
+            assert_eq!(
+                Der::new(&bytes[..bytes.len() - 1]).any().err(),
+                Some(DerError::Truncated)
+            );
+        }
+    }
+
+    #[test]
+    fn accepts_exactly_complete_and_minimal_object_identifiers() {
+        for good in [&[0x2a][..], &[0x55, 4, 3], &[0x2b, 0x81, 0x04, 0x00, 0x22]] {
+            let length = u8::try_from(good.len()).unwrap();
+            let bytes = [&[6, length], good].concat();
+            assert_eq!(Der::new(&bytes).oid(), Ok(good));
+        }
+        for bad in [
+            &[6, 0][..],
+            &[6, 1, 0x80],
+            &[6, 2, 0x2a, 0x81],
+            &[6, 3, 0x2a, 0x80, 0x01],
+            &[6, 3, 0x80, 0x01, 0x01],
+        ] {
+            assert_eq!(Der::new(bad).oid(), Err(DerError::Value), "{bad:?}");
+        }
     }
 
     #[test]

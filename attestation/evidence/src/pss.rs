@@ -10,7 +10,6 @@ use crate::der::CONTEXT_3;
 use crate::der::Der;
 use crate::der::DerError;
 use crate::der::NULL;
-use crate::der::OID;
 use crate::der::SEQUENCE;
 
 /// 1.2.840.113549.1.1.10.
@@ -48,7 +47,7 @@ pub(crate) fn read_pss(algorithm: &[u8]) -> Result<(), DerError> {
 }
 
 fn expect_oid(der: &mut Der<'_>, oid: &[u8]) -> Result<(), DerError> {
-    if der.expect(OID)?.contents == oid {
+    if der.oid()? == oid {
         Ok(())
     } else {
         Err(DerError::Value)
