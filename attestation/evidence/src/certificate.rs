@@ -94,7 +94,9 @@ impl fmt::Display for CertificateError {
             }
             Self::SignatureSize => f.write_str("its signature is not 512 bytes long"),
             Self::PublicKey => f.write_str("its key is neither RSA-4096 nor P-384"),
-            Self::Extensions => f.write_str("its extensions are too many, twice there or an empty list"),
+            Self::Extensions => {
+                f.write_str("its extensions are too many, twice there or an empty list")
+            }
             Self::UnknownExtension => f.write_str("it has an extension that no rule covers"),
             Self::ExtensionValue => f.write_str("an extension breaks its rule"),
             Self::MissingExtension => f.write_str("a required extension is missing"),

@@ -147,7 +147,14 @@ mod tests {
 
     #[test]
     fn refuses_texts_outside_the_alphabet_of_their_type() {
-        for bad in [&b""[..], b"A\x1b[2J", b"A\nB", b"\x7f", "\u{e9}".as_bytes(), b"\xff"] {
+        for bad in [
+            &b""[..],
+            b"A\x1b[2J",
+            b"A\nB",
+            b"\x7f",
+            "\u{e9}".as_bytes(),
+            b"\xff",
+        ] {
             assert_eq!(read(&[common(bad)]), Err(DerError::Value), "{bad:?}");
         }
         let printable = |text| read(&[relative(COMMON_NAME, PRINTABLE_STRING, text)]);
@@ -157,6 +164,9 @@ mod tests {
         }
         assert!(read(&[common(b" ~")]).is_ok());
         // T61String.
-        assert_eq!(read(&[relative(COMMON_NAME, 0x14, b"A")]), Err(DerError::Value));
+        assert_eq!(
+            read(&[relative(COMMON_NAME, 0x14, b"A")]),
+            Err(DerError::Value)
+        );
     }
 }
