@@ -11,9 +11,14 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use chancery_dsse::Envelope;
+use chancery_evidence::GuestPolicy;
+use chancery_evidence::ProductLine;
+use chancery_fuzz_targets::APPRAISAL_CASES;
 use chancery_fuzz_targets::ENVELOPE_PAYLOAD;
 use chancery_fuzz_targets::ENVELOPE_TYPE;
 use chancery_fuzz_targets::envelope_keys;
+use chancery_fuzz_targets::fixture_policy;
+use chancery_fuzz_targets::signed_report_seeds;
 use chancery_session::AttestRequest;
 use chancery_session::AttestResponse;
 use chancery_session::Deployment;
@@ -29,7 +34,11 @@ use chancery_session::deployment::DeploymentParts;
 use chancery_session::{Beacon, CertificateUsage};
 use chancery_tlog::{CosignerKey, Hash, SignerKey};
 use chancery_verify::Evidence;
+use chancery_verify::IdBlockRule;
 use chancery_verify::Mode;
+use chancery_verify::Release;
+use chancery_verify::ReleasePolicy;
+use chancery_verify::TcbFloors;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../attestation/vectors");
 const ORIGIN: &str = "demo.example/atl/root/v1";
@@ -39,10 +48,12 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 fn main() -> Outcome<()> {
     let folder = std::env::args_os().nth(1).ok_or("which folder?")?;
     let corpus = Corpus(PathBuf::from(folder));
-    corpus.from_vectors()?;
+    corpus.vectors()?;
     corpus.statements()?;
     corpus.bodies()?;
-    corpus.envelopes()
+    corpus.envelopes()?;
+    corpus.documents()?;
+    corpus.appraisals()
 }
 
 /// The folder with one folder for each target.
@@ -56,7 +67,7 @@ impl Corpus {
     }
 
     /// Each report, certificate and list under the name of its path.
-    fn from_vectors(&self) -> Outcome<()> {
+    fn vectors(&self) -> Outcome<()> {
         let mut waiting = vec![PathBuf::from(VECTORS)];
         while let Some(folder) = waiting.pop() {
             for entry in fs::read_dir(&folder)? {
@@ -101,10 +112,10 @@ impl Corpus {
             self.put("attest", &format!("request-{name}"), &request.to_json())?;
         }
         let genuine = genuine_evidence()?;
-        self.put("evidence", "genuine", &genuine.encode()?)?;
+        self.put("attest", "evidence-genuine", &genuine.encode()?)?;
         let small = small_evidence();
-        self.put("evidence", "small", &small.encode()?)?;
-        self.put("evidence", "empty", &Evidence::default().encode()?)?;
+        self.put("attest", "evidence-small", &small.encode()?)?;
+        self.put("attest", "evidence-empty", &Evidence::default().encode()?)?;
         for (proof, evidence, name) in [
             (SessionProof::Epoch([6; 64]), genuine, "response-epoch"),
             (
@@ -132,6 +143,61 @@ impl Corpus {
         let stranger = chancery_dsse::SigningKey::from_seed([23; 32]);
         let envelope = Envelope::sign("application/x", b"", &[&stranger])?;
         self.put("envelope", "stranger", &envelope.to_json())
+    }
+
+    fn documents(&self) -> Outcome<()> {
+        self.put("policy", "floors", TcbFloors::shipped_json())?;
+        let baseline = ReleasePolicy::baseline(1, 0, 1000);
+        self.put("policy", "baseline", &baseline.to_json()?)?;
+        let mut full = ReleasePolicy::baseline(2, 0, u64::from(u32::MAX) << 16);
+        full.releases = vec![Release {
+            id: "demo-1".to_owned(),
+            version: "1.0".to_owned(),
+            measurement: [0x22; 48],
+        }];
+        full.host_data = vec![[0x33; 32]];
+        full.chip_ids = vec![[0x44; 64]];
+        full.products = vec![ProductLine::Milan, ProductLine::Genoa, ProductLine::Turin];
+        full.id_block = IdBlockRule::Pinned {
+            id_key_digests: vec![[0x55; 48]],
+            author_key_digests: vec![[0x66; 48]],
+            guest_svn_min: 7,
+            family_id: Some([8; 16]),
+            image_id: None,
+        };
+        full.dangerous_guest_policy_allowed = GuestPolicy::DEBUG;
+        full.guest_policy.forbidden &= !GuestPolicy::DEBUG;
+        full.dangerous_vmpl_max = 3;
+        full.dangerous_allow_milan = true;
+        full.dangerous_allow_vlek_of = vec!["provider".to_owned()];
+        full.dangerous_allow_unchecked_revocation = true;
+        self.put("policy", "full", &full.to_json()?)?;
+        for at in 0..APPRAISAL_CASES {
+            let policy = fixture_policy(at).ok_or("no such case")?;
+            self.put("policy", &format!("fixture-{at}"), &policy.to_json()?)?;
+        }
+        Ok(())
+    }
+
+    /// Each genuine report unchanged, with one change of each kind, and the two reports that our own key signs.
+    fn appraisals(&self) -> Outcome<()> {
+        for case in 0..u8::try_from(APPRAISAL_CASES)? {
+            let changes: [&[u8]; 5] = [
+                &[],
+                &[0, 0, 0x50, 0, 1],
+                &[1, 1, 9, 0, 2, 1, 1],
+                &[4, 4, 2],
+                &[6, 0, 0, 0, 0, 0, 0, 0, 0],
+            ];
+            for (at, change) in changes.iter().enumerate() {
+                let script = [&[case], *change].concat();
+                self.put("appraise", &format!("case-{case}-{at}"), &script)?;
+            }
+        }
+        for (seed, name) in signed_report_seeds().iter().zip(["turin", "genoa"]) {
+            self.put("signed_report", name, seed)?;
+        }
+        Ok(())
     }
 }
 
@@ -231,6 +297,7 @@ fn response(session_proof: SessionProof, node_evidence: Evidence) -> Outcome<Att
         session_statement: session_statement(Mode::Emulated, Role::Server).encode()?,
         session_proof,
         release_policy: vec![3],
+        tcb_floors: vec![4],
         checkpoint: format!("{ORIGIN}\n1\n"),
         beacon: format!("{ORIGIN}\n0\n"),
         genesis: leaf(0),

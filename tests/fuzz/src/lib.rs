@@ -19,27 +19,36 @@
 
 #![forbid(unsafe_code)]
 
+mod appraise;
 mod certificate;
 mod crl;
 mod der;
 mod exchange;
+mod fixture;
+mod policy;
 mod report;
 mod signed;
+mod signed_report;
 mod statement;
 mod time;
 
 use std::error::Error;
 
+pub use crate::appraise::appraise;
 pub use crate::certificate::certificate;
 pub use crate::crl::crl;
 pub use crate::exchange::attest;
 pub use crate::exchange::deployment;
-pub use crate::exchange::evidence;
+pub use crate::fixture::CASES as APPRAISAL_CASES;
+pub use crate::fixture::fixture_policy;
+pub use crate::policy::policy;
 pub use crate::report::report;
 pub use crate::signed::ENVELOPE_PAYLOAD;
 pub use crate::signed::ENVELOPE_TYPE;
 pub use crate::signed::envelope;
 pub use crate::signed::envelope_keys;
+pub use crate::signed_report::signed_report;
+pub use crate::signed_report::signed_report_seeds;
 pub use crate::statement::statements;
 
 /// A fuzz target: the name of its program and corpus, and its body.
@@ -54,13 +63,15 @@ pub struct Target {
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    target("appraise", appraise),
     target("attest", attest),
     target("certificate", certificate),
     target("crl", crl),
     target("deployment", deployment),
     target("envelope", envelope),
-    target("evidence", evidence),
+    target("policy", policy),
     target("report", report),
+    target("signed_report", signed_report),
     target("statements", statements),
 ];
 

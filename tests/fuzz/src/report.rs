@@ -10,7 +10,7 @@ use chancery_evidence::encode_report;
 use crate::accepted;
 
 /// The order of P-384 (FIPS 186-4, D.1.2.4), as a report would hold it: little-endian.
-const ORDER_LE: [u8; 48] = [
+pub(crate) const ORDER_LE: [u8; 48] = [
     0x73, 0x29, 0xc5, 0xcc, 0x6a, 0x19, 0xec, 0xec, 0x7a, 0xa7, 0xb0, 0x48, 0xb2, 0x0d, 0x1a, 0x58,
     0xdf, 0x2d, 0x37, 0xf4, 0x81, 0x4d, 0x63, 0xc7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -33,11 +33,11 @@ pub fn report(bytes: &[u8]) -> bool {
     })
 }
 
-fn part(bytes: &[u8], range: Range<usize>) -> &[u8] {
+pub(crate) fn part(bytes: &[u8], range: Range<usize>) -> &[u8] {
     bytes.get(range).unwrap_or_default()
 }
 
-fn number(bytes: &[u8], range: Range<usize>) -> u64 {
+pub(crate) fn number(bytes: &[u8], range: Range<usize>) -> u64 {
     let digits = part(bytes, range).iter().rev();
     digits.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
@@ -46,7 +46,8 @@ fn zero(bytes: &[u8], range: Range<usize>) -> bool {
     part(bytes, range).iter().all(|byte| *byte == 0)
 }
 
-fn obeys(bytes: &[u8]) -> bool {
+/// The ABI table.
+pub(crate) fn obeys(bytes: &[u8]) -> bool {
     if bytes.len() != REPORT_SIZE {
         return false;
     }

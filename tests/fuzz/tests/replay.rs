@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use chancery_fuzz_targets::TARGETS;
@@ -24,14 +25,12 @@ fn folder(path: &str) -> PathBuf {
 }
 
 /// All files below a folder, in order.
-fn files(folder: &Path) -> Vec<PathBuf> {
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut waiting = vec![folder.to_path_buf()];
     while let Some(folder) = waiting.pop() {
-        let entries =
-            fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-        for entry in entries {
-            let path = entry.unwrap().path();
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
             if path.is_dir() {
                 waiting.push(path);
             } else {
@@ -40,7 +39,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found.sort();
-    found
+    Ok(found)
 }
 
 #[test]
@@ -73,7 +72,7 @@ fn each_target_has_a_program_and_a_corpus_and_nothing_is_left_over() {
 #[test]
 fn every_corpus_replays_and_reaches_both_ends() {
     for target in TARGETS {
-        let inputs = files(&folder(&format!("fuzz/corpus/{}", target.name)));
+        let inputs = files(&folder(&format!("fuzz/corpus/{}", target.name))).unwrap();
         let count = inputs.len();
         assert!(count >= CORPUS_MIN, "{}: {count} inputs", target.name);
         let accepted = inputs
@@ -90,7 +89,7 @@ fn the_corpora_are_small_and_hold_nothing_twice() {
     let mut size = 0;
     for target in TARGETS {
         let mut seen = BTreeSet::new();
-        for path in files(&folder(&format!("fuzz/corpus/{}", target.name))) {
+        for path in files(&folder(&format!("fuzz/corpus/{}", target.name))).unwrap() {
             let bytes = fs::read(&path).unwrap();
             size += u64::try_from(bytes.len()).unwrap();
             assert!(seen.insert(bytes), "{} is there twice", path.display());
@@ -102,7 +101,7 @@ fn the_corpora_are_small_and_hold_nothing_twice() {
 #[test]
 fn every_vector_goes_through_every_target() {
     let mut count = 0;
-    for path in files(&folder("attestation/vectors")) {
+    for path in files(&folder("attestation/vectors")).unwrap() {
         if fs::metadata(&path).unwrap().len() > VECTOR_SIZE_MAX {
             continue;
         }

@@ -1,7 +1,0 @@
-//! Runs the target `evidence` of `chancery-fuzz-targets`.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chancery_fuzz_targets::evidence(bytes);
-});
