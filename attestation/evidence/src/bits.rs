@@ -163,3 +163,86 @@ impl SignerInfo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_bit_of_the_guest_policy_stands_where_the_abi_puts_it() {
+        for (mask, bit) in [
+            (GuestPolicy::SMT, 16),
+            (GuestPolicy::RESERVED_ONE, 17),
+            (GuestPolicy::MIGRATE_MA, 18),
+            (GuestPolicy::DEBUG, 19),
+            (GuestPolicy::SINGLE_SOCKET, 20),
+            (GuestPolicy::CXL_ALLOW, 21),
+            (GuestPolicy::MEM_AES_256_XTS, 22),
+            (GuestPolicy::RAPL_DIS, 23),
+            (GuestPolicy::CIPHERTEXT_HIDING_DRAM, 24),
+            (GuestPolicy::PAGE_SWAP_DISABLE, 25),
+        ] {
+            assert_eq!(mask, 1_u64 << bit);
+            assert_eq!(GuestPolicy::RULED & mask != 0, bit != 17, "bit {bit}");
+        }
+        // All bits are the ABI version, the reserved one, ruled, or zero.
+        assert_eq!(GuestPolicy::RESERVED_ZERO, 0xffff_ffff_fc00_0000);
+        let known = GuestPolicy::RULED | GuestPolicy::RESERVED_ONE | GuestPolicy::RESERVED_ZERO;
+        assert_eq!(known, !0xffff);
+    }
+
+    #[test]
+    fn each_bit_of_the_platform_info_stands_where_the_abi_puts_it() {
+        for (mask, bit) in [
+            (PlatformInfo::SMT, 0),
+            (PlatformInfo::TSME, 1),
+            (PlatformInfo::ECC, 2),
+            (PlatformInfo::RAPL_DIS, 3),
+            (PlatformInfo::CIPHERTEXT_HIDING_DRAM, 4),
+            (PlatformInfo::ALIAS_CHECK_COMPLETE, 5),
+            (PlatformInfo::IOMMU_WRITE_SAFE, 6),
+            (PlatformInfo::TIO, 7),
+        ] {
+            assert_eq!(mask, 1_u64 << bit);
+            assert_eq!(PlatformInfo::RULED & mask, mask);
+        }
+        assert_eq!(PlatformInfo::RULED, 0xff);
+    }
+
+    #[test]
+    fn a_field_has_a_mask_when_it_has_each_bit_of_it() {
+        let both = GuestPolicy::SMT | GuestPolicy::DEBUG;
+        assert!(GuestPolicy::from_bits(both | 1).has(both));
+        assert!(!GuestPolicy::from_bits(GuestPolicy::SMT).has(both));
+        assert!(!GuestPolicy::from_bits(0).has(both));
+        assert!(GuestPolicy::from_bits(0).has(0));
+
+        let both = PlatformInfo::ECC | PlatformInfo::TIO;
+        assert!(PlatformInfo::from_bits(both | 1).has(both));
+        assert!(!PlatformInfo::from_bits(PlatformInfo::TIO).has(both));
+        assert!(!PlatformInfo::from_bits(0).has(both));
+
+        let both = SignerInfo::AUTHOR_KEY_EN | SignerInfo::MASK_CHIP_KEY;
+        assert_eq!(both, 0b11);
+        assert!(SignerInfo::from_bits(both | 4).has(both));
+        assert!(!SignerInfo::from_bits(SignerInfo::AUTHOR_KEY_EN).has(both));
+        assert!(!SignerInfo::from_bits(0).has(both));
+    }
+
+    #[test]
+    fn the_abi_version_is_in_the_two_lowest_bytes() {
+        assert_eq!(GuestPolicy::from_bits(0x0003_0137).abi(), (1, 0x37));
+    }
+
+    #[test]
+    fn three_signers_are_defined() {
+        let key = |code: u32| SignerInfo::from_bits(code << 2 | 0b11).signing_key();
+        assert_eq!(key(0), Some(SigningKey::Vcek));
+        assert_eq!(key(1), Some(SigningKey::Vlek));
+        assert_eq!(key(7), Some(SigningKey::None));
+        for code in 2..7 {
+            assert_eq!(key(code), None);
+        }
+        assert_eq!(SignerInfo::RESERVED_ZERO, 0xffff_ffe0);
+    }
+}

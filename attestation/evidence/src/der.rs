@@ -2,6 +2,9 @@
 //!
 //! It accepts definite, minimal lengths below 64 KiB and single-byte tags, and nothing else.
 
+#[cfg(test)]
+pub(crate) mod write;
+
 use core::fmt;
 
 /// `BOOLEAN`.
@@ -229,7 +232,10 @@ fn unsigned_magnitude(contents: &[u8]) -> Result<&[u8], DerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::String;
+    use std::string::ToString;
     use std::vec;
+    use std::vec::Vec;
 
     fn integer(bytes: &[u8]) -> Result<&[u8], DerError> {
         Der::new(bytes).unsigned()
@@ -242,6 +248,8 @@ mod tests {
         assert_eq!(integer(&[2, 2, 0, 0xdb]), Ok(&[0xdb][..]));
         assert_eq!(integer(&[2, 2, 0, 0x7f]), Err(DerError::Value));
         assert_eq!(integer(&[2, 1, 0xdb]), Err(DerError::Value));
+        assert_eq!(integer(&[2, 1, 0x80]), Err(DerError::Value));
+        assert_eq!(integer(&[2, 2, 0, 0x80]), Ok(&[0x80][..]));
         assert_eq!(integer(&[2, 0]), Err(DerError::Value));
     }
 
@@ -290,6 +298,27 @@ mod tests {
             &[6, 3, 0x80, 0x01, 0x01],
         ] {
             assert_eq!(Der::new(bad).oid(), Err(DerError::Value), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn each_error_says_another_thing() {
+        let texts: Vec<String> = [
+            DerError::Truncated,
+            DerError::Trailing,
+            DerError::Length,
+            DerError::Tag {
+                expected: 2,
+                got: 0x30,
+            },
+            DerError::Value,
+        ]
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+        assert_eq!(texts[3], "tag 0x02 expected, 0x30 found");
+        for (index, text) in texts.iter().enumerate() {
+            assert!(!text.is_empty() && !texts[..index].contains(text), "{text}");
         }
     }
 

@@ -87,12 +87,8 @@ impl<'a> Name<'a> {
 mod tests {
     use super::*;
     use crate::der::OID;
+    use crate::der::write::element;
     use std::vec::Vec;
-
-    fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
-        let length = u8::try_from(contents.len()).unwrap();
-        [&[tag, length], contents].concat()
-    }
 
     /// One relative name with one attribute.
     fn relative(oid: &[u8], tag: u8, text: &[u8]) -> Vec<u8> {

@@ -224,6 +224,7 @@ impl fmt::Display for TcbComponents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString;
 
     #[test]
     fn refuses_tcb_with_reserved_bytes_of_its_line() {
@@ -244,6 +245,21 @@ mod tests {
             let components = Tcb::from_bytes(bytes).components(line).unwrap();
             assert_eq!(components.encode(line).bytes(), bytes);
         }
+    }
+
+    #[test]
+    fn shows_every_component() {
+        let components = TcbComponents {
+            fmc: 1,
+            bootloader: 2,
+            tee: 3,
+            snp: 4,
+            microcode: 5,
+        };
+        assert_eq!(
+            components.to_string(),
+            "fmc 1 bootloader 2 tee 3 snp 4 microcode 5"
+        );
     }
 
     #[test]

@@ -112,6 +112,32 @@ mod tests {
     }
 
     #[test]
+    fn knows_the_calendar_at_its_edges() {
+        for (tag, text, ms) in [
+            (UTC_TIME, "000101000000Z", 946_684_800_000),
+            (UTC_TIME, "000229235959Z", 951_868_799_000),
+            (UTC_TIME, "000301000000Z", 951_868_800_000),
+            (UTC_TIME, "011231235959Z", 1_009_843_199_000),
+            (UTC_TIME, "491231235959Z", 2_524_607_999_000),
+            (GENERALIZED_TIME, "21000228235959Z", 4_107_542_399_000),
+            (GENERALIZED_TIME, "21000301000000Z", 4_107_542_400_000),
+            (GENERALIZED_TIME, "24000229000000Z", 13_574_563_200_000),
+            (GENERALIZED_TIME, "99991231235959Z", 253_402_300_799_000),
+        ] {
+            assert_eq!(read(tag, text), Ok(ms), "{text}");
+        }
+        let days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        for (month, days) in (1_u64..).zip(days) {
+            assert_eq!(days_of_month(2025, month), Some(days));
+        }
+        for (year, leap) in [(2000, true), (2024, true), (2025, false), (2100, false)] {
+            assert_eq!(days_of_month(year, 2) == Some(29), leap, "{year}");
+        }
+        assert_eq!(days_of_month(2025, 0), None);
+        assert_eq!(days_of_month(2025, 13), None);
+    }
+
+    #[test]
     fn refuses_impossible_and_loose_times() {
         for text in [
             "260229000000Z",
@@ -121,6 +147,11 @@ mod tests {
             "260101240000Z",
             "260101006000Z",
             "260101000060Z",
+            // A leap second has no place in milliseconds since the epoch.
+            "161231235960Z",
+            "260431000000Z",
+            "260001000000Z",
+            "010229000000Z",
             "2601010000Z",
             "260101000000+0000",
             "260101000000z",

@@ -202,3 +202,43 @@ fn read_text(value: &[u8]) -> Result<String, CertificateError> {
     }
     Ok(text.iter().map(|byte| char::from(*byte)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::der::write::element;
+
+    #[test]
+    fn reads_visible_text_within_its_bound() {
+        let text = |contents: &[u8]| read_text(&element(IA5_STRING, contents));
+        assert_eq!(text(b" Milan-B0~"), Ok(String::from(" Milan-B0~")));
+        assert!(text(&[b'a'; TEXT_SIZE_MAX]).is_ok());
+        let broken = Err(CertificateError::ExtensionValue);
+        assert_eq!(text(&[b'a'; 129]), broken);
+        for bad in [&b""[..], b"a\x1fb", b"a\x7fb", b"\x80"] {
+            assert_eq!(text(bad), broken, "{bad:?}");
+        }
+        let mut followed = element(IA5_STRING, b"Turin");
+        followed.push(0);
+        assert!(matches!(
+            read_text(&followed),
+            Err(CertificateError::Der(_))
+        ));
+        assert!(read_text(&element(0x0c, b"Turin")).is_err());
+    }
+
+    #[test]
+    fn a_product_name_is_its_line_alone_or_with_a_stepping() {
+        for (name, fits) in [
+            ("Milan", true),
+            ("Milan-B0", true),
+            ("Milano", false),
+            ("MilanB0", false),
+            ("milan", false),
+            ("Genoa", false),
+            ("", false),
+        ] {
+            assert_eq!(names_line(name, ProductLine::Milan), fits, "{name}");
+        }
+    }
+}

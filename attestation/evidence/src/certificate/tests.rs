@@ -4,12 +4,22 @@
 )]
 
 use super::*;
+use crate::der::INTEGER;
+use crate::der::OID;
+use crate::der::write::element;
+use crate::der::write::extension;
+use crate::der::write::inside;
+use crate::der::write::nest;
+use crate::der::write::resigned;
+use crate::der::write::strangers;
 use crate::product::ProductLine;
 use crate::vek::VekIdentity;
 
 use std::format;
 use std::fs;
+use std::string::String;
 use std::string::ToString;
+use std::vec;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors");
 
@@ -267,4 +277,310 @@ fn refuses_two_signature_algorithms_that_differ() {
         Certificate::parse(&changed).map(|_| ()),
         Err(CertificateError::AlgorithmMismatch)
     );
+}
+
+fn parsed(der: &[u8]) -> Result<(), CertificateError> {
+    Certificate::parse(der).map(|_| ())
+}
+
+/// Genoa's intermediate with another serial number.
+fn with_serial(serial: &[u8]) -> Vec<u8> {
+    resigned(&read("roots/genoa/ask.der"), |body| {
+        body[1] = element(INTEGER, serial);
+    })
+}
+
+/// Genoa's intermediate with another key.
+fn with_key(key: Vec<u8>) -> Vec<u8> {
+    resigned(&read("roots/genoa/ask.der"), |body| body[6] = key)
+}
+
+/// Genoa's intermediate with other extensions.
+fn with_extensions(extensions: &[Vec<u8>]) -> Vec<u8> {
+    resigned(&read("roots/genoa/ask.der"), |body| {
+        body[7] = nest(CONTEXT_3, &[nest(SEQUENCE, extensions)]);
+    })
+}
+
+#[test]
+fn what_is_taken_apart_and_put_together_is_the_same() {
+    let der = read("roots/genoa/ask.der");
+    assert_eq!(resigned(&der, |_| {}), der);
+    assert_eq!(with_serial(&[2, 0, 2]).len(), der.len());
+}
+
+#[test]
+fn reads_the_dates_that_openssl_reads() {
+    let der = read("reports/turin-v5-vcek-01-aci/vek.der");
+    let certificate = Certificate::parse(&der).unwrap();
+    // 2026-02-05T01:04:33Z and 2033-02-05T01:04:33Z.
+    assert_eq!(certificate.not_before_ms(), 1_770_253_473_000);
+    assert_eq!(certificate.not_after_ms(), 1_991_178_273_000);
+}
+
+#[test]
+fn bounds_the_whole_before_it_reads_anything() {
+    let longest = vec![0; CERTIFICATE_SIZE_MAX];
+    assert!(matches!(parsed(&longest), Err(CertificateError::Der(_))));
+    let longer = vec![0; CERTIFICATE_SIZE_MAX + 1];
+    assert_eq!(parsed(&longer), Err(CertificateError::Size));
+}
+
+#[test]
+fn bounds_the_serial_number() {
+    for serial in [&[0][..], &[1; 20], &[&[0, 0x80][..], &[1; 19]].concat()] {
+        assert_eq!(parsed(&with_serial(serial)), Ok(()), "{serial:?}");
+    }
+    assert_eq!(
+        parsed(&with_serial(&[1; 21])),
+        Err(CertificateError::Serial)
+    );
+    let negative = parsed(&with_serial(&[0x80]));
+    assert_eq!(negative, Err(CertificateError::Der(DerError::Value)));
+}
+
+#[test]
+fn refuses_other_versions() {
+    for version in [0, 1, 3] {
+        let der = resigned(&read("roots/genoa/ask.der"), |body| {
+            body[0] = nest(CONTEXT_0, &[element(INTEGER, &[version])]);
+        });
+        assert_eq!(parsed(&der), Err(CertificateError::Version));
+    }
+    // Version 1 is left out, and so is the rest of what only version 3 has.
+    let der = resigned(&read("roots/genoa/ask.der"), |body| {
+        body.remove(0);
+    });
+    assert!(matches!(parsed(&der), Err(CertificateError::Der(_))));
+}
+
+#[test]
+fn refuses_unique_identifiers_and_anything_after_the_extensions() {
+    let der = read("roots/genoa/ask.der");
+    let identified = resigned(&der, |body| body.insert(7, element(0x81, &[0, 1])));
+    assert!(matches!(parsed(&identified), Err(CertificateError::Der(_))));
+    let followed = resigned(&der, |body| body.push(element(0x84, &[])));
+    assert_eq!(
+        parsed(&followed),
+        Err(CertificateError::Der(DerError::Trailing))
+    );
+}
+
+#[test]
+fn refuses_signatures_of_other_lengths() {
+    let mut outer = inside(&read("roots/genoa/ask.der"));
+    for size in [0, 511, 513] {
+        outer[2] = element(BIT_STRING, &vec![0; size + 1]);
+        let der = nest(SEQUENCE, &outer);
+        assert_eq!(parsed(&der), Err(CertificateError::SignatureSize), "{size}");
+    }
+    outer[2] = element(BIT_STRING, &[&[1][..], &[0; 512]].concat());
+    let bits = parsed(&nest(SEQUENCE, &outer));
+    assert_eq!(bits, Err(CertificateError::Der(DerError::Value)));
+}
+
+fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
+    let key = nest(
+        SEQUENCE,
+        &[element(INTEGER, modulus), element(INTEGER, exponent)],
+    );
+    let algorithm = nest(
+        SEQUENCE,
+        &[element(OID, RSA_ENCRYPTION), element(NULL, &[])],
+    );
+    let bits = element(BIT_STRING, &[&[0][..], &key].concat());
+    nest(SEQUENCE, &[algorithm, bits])
+}
+
+#[test]
+fn an_rsa_modulus_has_exactly_4096_bits() {
+    let e = RSA_EXPONENT;
+    let modulus = |first: &[u8], size: usize| [first, &vec![0x55; size]].concat();
+    assert_eq!(
+        parsed(&with_key(rsa_key(&modulus(&[0, 0x80], 511), e))),
+        Ok(())
+    );
+    for (first, size) in [
+        // 4095 bits in 512 bytes, 4088 with the top bit set, 4104, and 4096 with a surplus zero.
+        (&[0x7f][..], 511),
+        (&[0, 0x80], 510),
+        (&[0, 0x80], 512),
+        (&[1], 511),
+    ] {
+        let der = with_key(rsa_key(&modulus(first, size), e));
+        assert_eq!(
+            parsed(&der),
+            Err(CertificateError::PublicKey),
+            "{first:?} {size}"
+        );
+    }
+    let good = modulus(&[0, 0x80], 511);
+    for exponent in [&[3][..], &[1, 0, 3], &[1, 0, 1, 1]] {
+        let der = with_key(rsa_key(&good, exponent));
+        assert_eq!(
+            parsed(&der),
+            Err(CertificateError::PublicKey),
+            "{exponent:?}"
+        );
+    }
+}
+
+#[test]
+fn a_p384_point_is_uncompressed_and_of_its_length() {
+    let point = |first: u8, size: usize| {
+        let algorithm = nest(
+            SEQUENCE,
+            &[element(OID, EC_PUBLIC_KEY), element(OID, SECP384R1)],
+        );
+        let bits = element(BIT_STRING, &[&[0, first][..], &vec![7; size]].concat());
+        parsed(&with_key(nest(SEQUENCE, &[algorithm, bits])))
+    };
+    assert_eq!(point(4, 96), Ok(()));
+    for (first, size) in [(4, 95), (4, 97), (2, 48), (6, 96)] {
+        assert_eq!(point(first, size), Err(CertificateError::PublicKey));
+    }
+}
+
+#[test]
+fn extensions_are_at_least_one_at_most_sixteen_and_each_once() {
+    assert_eq!(parsed(&with_extensions(&strangers(16))), Ok(()));
+    let many = parsed(&with_extensions(&strangers(17)));
+    assert_eq!(many, Err(CertificateError::Extensions));
+    assert_eq!(
+        parsed(&with_extensions(&[])),
+        Err(CertificateError::Extensions)
+    );
+    let mut twice = strangers(2);
+    twice.push(twice[0].clone());
+    assert_eq!(
+        parsed(&with_extensions(&twice)),
+        Err(CertificateError::Extensions)
+    );
+    let loose = extension(&[0x55, 0x1d, 0x80, 0x0f], false, &[]);
+    let loose = parsed(&with_extensions(&[loose]));
+    assert_eq!(loose, Err(CertificateError::Der(DerError::Value)));
+}
+
+#[test]
+fn the_default_of_critical_is_left_out() {
+    for value in [0, 1, 0xfe] {
+        let written = nest(
+            SEQUENCE,
+            &[
+                element(OID, KEY_USAGE),
+                element(BOOLEAN, &[value]),
+                element(OCTET_STRING, &[]),
+            ],
+        );
+        let refused = parsed(&with_extensions(&[written]));
+        assert_eq!(refused, Err(CertificateError::Der(DerError::Value)));
+    }
+}
+
+/// `basicConstraints` and `keyUsage` of an intermediate, in any order.
+const PATH_0: &[u8] = &[0x30, 6, 1, 1, 0xff, 2, 1, 0];
+const SIGN: &[u8] = &[3, 2, 1, 4];
+
+fn authority(extensions: &[Vec<u8>]) -> Result<(BasicConstraints, KeyUsage), CertificateError> {
+    let der = with_extensions(extensions);
+    Certificate::parse(&der).unwrap().authority()
+}
+
+#[test]
+fn an_authority_has_both_extensions_critical_and_the_others_not() {
+    let constraints = |critical| extension(BASIC_CONSTRAINTS, critical, PATH_0);
+    let usage = |critical| extension(KEY_USAGE, critical, SIGN);
+    let expected = (
+        BasicConstraints {
+            path_length: Some(0),
+        },
+        KeyUsage::Certificates,
+    );
+    assert_eq!(authority(&[usage(true), constraints(true)]), Ok(expected));
+    let broken = Err(CertificateError::ExtensionValue);
+    assert_eq!(authority(&[usage(false), constraints(true)]), broken);
+    assert_eq!(authority(&[usage(true), constraints(false)]), broken);
+    let missing = Err(CertificateError::MissingExtension);
+    assert_eq!(authority(&[usage(true)]), missing);
+    assert_eq!(authority(&[constraints(true)]), missing);
+    for oid in [SUBJECT_KEY_ID, AUTHORITY_KEY_ID, CRL_DISTRIBUTION_POINTS] {
+        let with = |critical| {
+            let third = extension(oid, critical, &[4, 0]);
+            authority(&[usage(true), constraints(true), third])
+        };
+        assert_eq!(with(false), Ok(expected));
+        assert_eq!(with(true), broken);
+    }
+    // extendedKeyUsage
+    let unknown = extension(&[0x55, 0x1d, 0x25], false, &[]);
+    let unknown = authority(&[usage(true), constraints(true), unknown]);
+    assert_eq!(unknown, Err(CertificateError::UnknownExtension));
+}
+
+#[test]
+fn an_authority_says_that_it_is_one_in_one_way() {
+    let constraints = |value: &[u8]| {
+        let usage = extension(KEY_USAGE, true, SIGN);
+        authority(&[extension(BASIC_CONSTRAINTS, true, value), usage])
+    };
+    assert_eq!(
+        constraints(&[0x30, 3, 1, 1, 0xff]).map(|(limits, _)| limits.path_length),
+        Ok(None)
+    );
+    for bad in [
+        &[0x30, 0][..],
+        &[0x30, 3, 1, 1, 0],
+        &[0x30, 3, 1, 1, 1],
+        &[0x30, 6, 1, 1, 0xff, 2, 1, 0x80],
+        &[0x30, 7, 1, 1, 0xff, 2, 2, 1, 0],
+        &[0x30, 5, 1, 1, 0xff, 5, 0],
+        &[0x30, 8, 1, 1, 0xff, 2, 1, 0, 5, 0],
+        &[0x30, 3, 1, 1, 0xff, 5, 0],
+        &[],
+    ] {
+        assert!(constraints(bad).is_err(), "{bad:?}");
+    }
+    let usage = |value: &[u8]| {
+        let limits = extension(BASIC_CONSTRAINTS, true, PATH_0);
+        authority(&[limits, extension(KEY_USAGE, true, value)]).map(|(_, usage)| usage)
+    };
+    assert_eq!(usage(&[3, 2, 2, 4]), Ok(KeyUsage::Certificates));
+    assert_eq!(usage(&[3, 2, 1, 6]), Ok(KeyUsage::CertificatesAndCrls));
+    for bad in [
+        &[3, 2, 0, 4][..],
+        &[3, 2, 3, 4],
+        &[3, 2, 2, 6],
+        &[3, 2, 1, 2],
+        &[3, 2, 1, 0x84],
+        &[3, 3, 1, 4, 0],
+        &[3, 2, 1, 4, 0],
+        &[4, 2, 1, 4],
+    ] {
+        assert!(usage(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn each_error_says_another_thing() {
+    let texts: Vec<String> = [
+        CertificateError::Size,
+        CertificateError::Der(DerError::Truncated),
+        CertificateError::Version,
+        CertificateError::Serial,
+        CertificateError::AlgorithmMismatch,
+        CertificateError::SignatureAlgorithm(DerError::Value),
+        CertificateError::SignatureSize,
+        CertificateError::PublicKey,
+        CertificateError::Extensions,
+        CertificateError::UnknownExtension,
+        CertificateError::ExtensionValue,
+        CertificateError::MissingExtension,
+    ]
+    .iter()
+    .map(ToString::to_string)
+    .collect();
+    assert_eq!(texts[1], DerError::Truncated.to_string());
+    for (index, text) in texts.iter().enumerate() {
+        assert!(!text.is_empty() && !texts[..index].contains(text), "{text}");
+    }
 }

@@ -336,3 +336,48 @@ fn refuses_signature_scalars_out_of_range() {
         assert!(set(offset, &below).is_ok());
     }
 }
+
+#[test]
+fn a_version_has_what_its_layout_holds() {
+    let report = set(0x200, &[0x0b]).unwrap();
+    let vectors = report.fields().version.mitigation();
+    assert_eq!(vectors.map(|vectors| vectors.launch), Some(0x01));
+    assert_eq!(vectors.map(|vectors| vectors.current), Some(0x0b));
+    let cpuid = report.fields().version.cpuid().unwrap();
+    for (version, number) in [
+        (ReportVersion::V2, 2),
+        (ReportVersion::V3(cpuid), 3),
+        (ReportVersion::V4(cpuid), 4),
+    ] {
+        assert_eq!(version.number(), number);
+        assert_eq!(version.mitigation(), None);
+        assert_eq!(version.cpuid().is_some(), number > 2);
+    }
+}
+
+#[test]
+fn each_error_says_another_thing_with_its_value() {
+    let cpuid = CpuId {
+        family: 0x17,
+        model: 0x31,
+        stepping: 0,
+    };
+    let cases = [
+        (ReportError::Length { got: 3 }, "3"),
+        (ReportError::Version { got: 9 }, "9"),
+        (ReportError::PolicyReserved { got: 0x77 }, "0x77"),
+        (ReportError::HostRequested, "host"),
+        (ReportError::Vmpl { got: 4 }, "4"),
+        (ReportError::SignatureAlgorithm { got: 2 }, "2"),
+        (ReportError::SignerInfo { got: 0x40 }, "0x40"),
+        (ReportError::Reserved { offset: 0x4c }, "0x4c"),
+        (ReportError::CpuId { got: cpuid }, "0x17/0x31"),
+        (ReportError::TcbReserved { offset: 0x38 }, "0x38"),
+        (ReportError::SignatureRange, "range"),
+    ];
+    let texts: Vec<_> = cases.iter().map(|(error, _)| error.to_string()).collect();
+    for (index, (text, (_, value))) in texts.iter().zip(&cases).enumerate() {
+        assert!(text.contains(value), "{text}");
+        assert!(!texts[..index].contains(text), "{text}");
+    }
+}
