@@ -79,6 +79,11 @@ fn one_version_of_each_cryptographic_library_from_one_registry() {
     ];
     let banned = ["openssl-sys", "aws-lc-sys", "native-tls"];
     none(&source::lock(&read("Cargo.lock"), &single, &banned));
+    // Workspaces that stand apart may hold second versions, from the same registry.
+    let texts = tree::texts(&root()).unwrap();
+    for (_, text) in texts.iter().filter(|(file, _)| source::is_lock(file)) {
+        none(&source::lock(text, &[], &banned));
+    }
 }
 
 #[test]
