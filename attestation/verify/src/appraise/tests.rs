@@ -3,6 +3,7 @@
     reason = "offsets of the tests' own constants"
 )]
 
+mod edges;
 mod generated;
 mod pki;
 mod suite;
