@@ -8,6 +8,8 @@ use chancery_dsse::Envelope;
 use chancery_dsse::SigningKey;
 use chancery_evidence::CpuId;
 
+use super::pki::NOW_MS;
+use super::pki::TestAnchor;
 use super::*;
 use crate::anchor::Mode;
 use crate::envelope::RELEASE_POLICY_TYPE;
@@ -16,7 +18,10 @@ use crate::envelope::TCB_FLOORS_TYPE;
 use crate::envelope::open_release_policy;
 use crate::envelope::open_tcb_floors;
 use crate::evidence::EvidenceError;
+use crate::policy::IdBlockRule;
 use crate::policy::PolicyError;
+
+const LINE: ProductLine = ProductLine::Turin;
 
 #[test]
 fn each_mode_stage_and_outcome_has_its_word() {
@@ -217,4 +222,166 @@ fn floors_bound_their_sources_and_join_their_mitigations() {
     assert_eq!(floors.check(), Ok(()));
     floors.rules[0].sources = ["x".repeat(257)].into();
     assert_eq!(floors.check(), Err(PolicyError::Name));
+}
+
+/// An appraisal in which nothing is wrong before a test changes it.
+struct Case {
+    fields: ReportFields,
+    evidence: Option<Evidence>,
+    policy: ReleasePolicy,
+    report_data: [u8; 64],
+    now_ms: u64,
+}
+
+impl Case {
+    fn new() -> Self {
+        Self {
+            fields: pki::fields(LINE),
+            evidence: None,
+            policy: pki::policy(LINE),
+            report_data: [0x11; 64],
+            now_ms: NOW_MS,
+        }
+    }
+
+    fn evidence(&self) -> Evidence {
+        self.evidence
+            .clone()
+            .unwrap_or_else(|| pki::evidence(LINE, pki::sign(&self.fields.encode_signed())))
+    }
+
+    fn appraise(&self) -> Result<Verdict<TestAnchor>, Refusal> {
+        appraise(
+            &TestAnchor::load(),
+            &self.evidence(),
+            &self.policy,
+            &pki::floors(LINE),
+            &self.report_data,
+            self.now_ms,
+        )
+    }
+
+    /// How one check ended in an appraisal that ended well.
+    fn outcome(&self, check: CheckId) -> Outcome {
+        let verdict = self.appraise().unwrap();
+        let row = verdict.rows().iter().find(|row| row.check == check);
+        row.unwrap().outcome
+    }
+}
+
+#[test]
+fn a_refusal_shows_all_rows_and_names_those_that_failed() {
+    let mut case = Case::new();
+    case.report_data = [0; 64];
+    let refusal = case.appraise().unwrap_err();
+    assert_eq!(refusal.stage(), Stage::Policy);
+    assert_eq!(refusal.mode(), Mode::Emulated);
+    assert_eq!(refusal.rows().len(), CheckId::ALL.len());
+    assert!(refusal.has_failed(CheckId::ReportData));
+    assert!(!refusal.has_failed(CheckId::HostData));
+    assert_eq!(
+        refusal.to_string(),
+        "evidence refused in stage policy: report_data"
+    );
+}
+
+#[test]
+fn an_examination_ends_as_the_appraisal_does() {
+    let mut case = Case::new();
+    let evidence = case.evidence();
+    let seen = |case: &Case, data: Option<&[u8; 64]>| {
+        let (anchor, floors) = (TestAnchor::load(), pki::floors(LINE));
+        examine(&anchor, &evidence, &case.policy, &floors, data, case.now_ms)
+    };
+    let accepted = seen(&case, Some(&[0x11; 64]));
+    assert!(accepted.is_accepted());
+    assert_eq!(accepted.refused_in(), None);
+    assert_eq!(accepted.mode(), Mode::Emulated);
+    case.evidence = Some(evidence.clone());
+    assert_eq!(accepted.rows(), case.appraise().unwrap().rows());
+
+    let undirected = seen(&case, None);
+    assert!(undirected.is_accepted());
+    let skipped = undirected.rows().iter();
+    let mut skipped = skipped.filter(|row| row.check == CheckId::ReportData);
+    assert_eq!(skipped.next().unwrap().outcome, Outcome::NotChecked);
+
+    case.policy.host_data.clear();
+    let refused = seen(&case, Some(&[0x11; 64]));
+    assert!(!refused.is_accepted());
+    assert_eq!(refused.refused_in(), Some(Stage::Policy));
+    assert_eq!(refused.rows(), case.appraise().unwrap_err().rows());
+}
+
+#[test]
+fn a_waiver_for_revocation_is_used_only_where_the_list_is_not_current() {
+    let mut case = Case::new();
+    assert_eq!(case.outcome(CheckId::RevocationFreshness), Outcome::Passed);
+    case.policy.dangerous_allow_unchecked_revocation = true;
+    assert_eq!(case.outcome(CheckId::RevocationPresent), Outcome::Passed);
+    assert_eq!(case.outcome(CheckId::RevocationFreshness), Outcome::Passed);
+
+    let mut evidence = case.evidence();
+    evidence.crl.clear();
+    case.evidence = Some(evidence.clone());
+    let present = case.outcome(CheckId::RevocationPresent);
+    assert_eq!(present, Outcome::NotChecked);
+    case.policy.dangerous_allow_unchecked_revocation = false;
+    let refusal = case.appraise().unwrap_err();
+    assert_eq!(failed_names(&refusal), ["revocation_present"]);
+}
+
+#[test]
+fn any_chip_is_let_through_by_its_dangerous_field_alone() {
+    let mut case = Case::new();
+    assert_eq!(case.outcome(CheckId::Chip), Outcome::Passed);
+    case.policy.chip_ids.clear();
+    assert_eq!(failed_names(&case.appraise().unwrap_err()), ["chip"]);
+    case.policy.dangerous_allow_any_chip = true;
+    assert_eq!(case.outcome(CheckId::Chip), Outcome::NotChecked);
+}
+
+#[test]
+fn a_chip_id_of_zeros_fits_no_vcek() {
+    let der = read("test-pki/turin-vcek.der");
+    let leaf = chancery_evidence::Certificate::parse(&der).unwrap();
+    let mut extensions = leaf.vek(LINE).unwrap();
+    extensions.identity = chancery_evidence::VekIdentity::Chip([0; 64]);
+    let leaf = Leaf {
+        line: LINE,
+        key: &[],
+        extensions,
+    };
+    let mut fields = pki::fields(LINE);
+    fields.chip_id = [0; 64];
+    let report = Report::parse(&pki::sign(&fields.encode_signed())).unwrap();
+    let mut rows = Rows::default();
+    assert!(bind::run(&report, &leaf, &mut rows).is_err());
+    let failed = rows.into_rows().pop().unwrap();
+    assert_eq!(failed.check, CheckId::ChipId);
+}
+
+#[test]
+fn a_pinned_id_block_is_compared_member_by_member() {
+    let digest = pki::fields(LINE).id_key_digest;
+    let with = |guest_svn_min, family_id, image_id| {
+        let mut case = Case::new();
+        case.fields.family_id = [1; 16];
+        case.fields.image_id = [2; 16];
+        case.policy.id_block = IdBlockRule::Pinned {
+            id_key_digests: [digest].into(),
+            author_key_digests: Vec::new(),
+            guest_svn_min,
+            family_id,
+            image_id,
+        };
+        case.appraise()
+            .map_or_else(|refusal| failed_names(&refusal), |_| Vec::new())
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(with(3, Some([1; 16]), Some([2; 16])), none);
+    assert_eq!(with(3, None, None), none);
+    assert_eq!(with(4, None, None), ["guest_svn"]);
+    assert_eq!(with(0, Some([2; 16]), Some([2; 16])), ["family_id"]);
+    assert_eq!(with(0, Some([1; 16]), Some([1; 16])), ["image_id"]);
 }
