@@ -22,6 +22,7 @@ use chancery_evidence::Report;
 use chancery_evidence::ReportFields;
 use chancery_evidence::VekKind;
 use chancery_verify::Amd;
+use chancery_verify::CrlNumbers;
 use chancery_verify::Evidence;
 use chancery_verify::Floor;
 use chancery_verify::FloorRule;
@@ -108,6 +109,8 @@ fn own_floors(fields: &ReportFields, line: ProductLine) -> Option<TcbFloors> {
     Some(TcbFloors {
         version: 1,
         issued_ms: 0,
+        expires_ms: u64::MAX,
+        crl_numbers_min: CrlNumbers::ANY,
         rules: vec![rule],
     })
 }

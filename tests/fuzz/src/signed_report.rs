@@ -15,6 +15,7 @@ use chancery_evidence::SignerInfo;
 use chancery_evidence::TcbComponents;
 use chancery_evidence::encode_report;
 use chancery_verify::Anchor;
+use chancery_verify::CrlNumbers;
 use chancery_verify::Evidence;
 use chancery_verify::Floor;
 use chancery_verify::FloorRule;
@@ -107,6 +108,8 @@ fn meets(report: &[u8], wanted: &[u8]) -> bool {
     number(report, 0..4) == 5
         && number(report, 0x30..0x34) == 0
         && signer & !1 == 0
+        // An author key that is not enabled has no digest.
+        && (bit(signer, 0) || is_zero(report, 0x110..0x140))
         && guest_clear
         && platform_fits
         && demands_met
@@ -120,6 +123,10 @@ fn meets(report: &[u8], wanted: &[u8]) -> bool {
         && levels_fit(report, wanted)
         && mitigated(0x1f8)
         && mitigated(0x200)
+}
+
+fn is_zero(report: &[u8], range: std::ops::Range<usize>) -> bool {
+    part(report, range).iter().all(|byte| *byte == 0)
 }
 
 /// Current at least the floor and committed; launch between floor and current; firmware at least 1.55.65.
@@ -295,6 +302,8 @@ fn rules(line: ProductLine) -> (ReleasePolicy, TcbFloors) {
     let floors = TcbFloors {
         version: 1,
         issued_ms: NOW_MS,
+        expires_ms: NOW_MS.saturating_add(1),
+        crl_numbers_min: CrlNumbers::ANY,
         rules: vec![FloorRule {
             name: "test".to_owned(),
             line,

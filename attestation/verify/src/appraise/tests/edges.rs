@@ -18,6 +18,7 @@ use crate::envelope::TCB_FLOORS_TYPE;
 use crate::envelope::open_release_policy;
 use crate::envelope::open_tcb_floors;
 use crate::evidence::EvidenceError;
+use crate::floors::CrlNumbers;
 use crate::policy::IdBlockRule;
 use crate::policy::PolicyError;
 
@@ -105,6 +106,7 @@ fn each_error_says_another_thing() {
         PolicyError::Bits { pointer: place() },
         PolicyError::IdBlock,
         PolicyError::Level,
+        PolicyError::Measurement,
         PolicyError::Processors,
     ];
     let evidences = [
@@ -157,6 +159,7 @@ fn a_policy_holds_existing_levels_and_known_bits_alone() {
     assert_eq!(check(|p| p.report_version_min = 5), Ok(()));
     assert_eq!(check(|p| p.report_version_min = 1), Err(PolicyError::Level));
     assert_eq!(check(|p| p.report_version_min = 6), Err(PolicyError::Level));
+    assert_eq!(check(|p| p.floors_version_min = 0), Err(PolicyError::Level));
 
     let bits = |pointer: &str| {
         Err(PolicyError::Bits {
@@ -214,6 +217,8 @@ fn floors_bound_their_sources_and_join_their_mitigations() {
     let mut floors = TcbFloors {
         version: 1,
         issued_ms: 0,
+        expires_ms: 1,
+        crl_numbers_min: CrlNumbers::ANY,
         rules: [rule(0x11, 0b011), rule(0x12, 0b110)].into(),
     };
     let (_, joined) = floors.floor(ProductLine::Genoa, None).unwrap();
