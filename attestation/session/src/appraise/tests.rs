@@ -173,6 +173,16 @@ fn what_is_remembered_only_moves_forward() {
         failed(&world.appraise().unwrap_err()),
         ["checkpoint_extends"]
     );
+}
+
+#[test]
+fn what_is_shorter_forked_or_older_than_remembered_is_refused() {
+    let mut world = World::new();
+    let (_, first) = world.appraise().unwrap();
+    let moved = RememberedHead {
+        size: first.size + 3,
+        ..first
+    };
 
     // A shorter log, and another log of the same size, whatever proof comes with them.
     world.remembered = Some(Remembered {
