@@ -24,8 +24,21 @@ pub(crate) fn run(report: &Report, leaf: &Leaf<'_>, rows: &mut Rows) -> Result<(
         (Some(SigningKey::Vcek), VekKind::Vcek) | (Some(SigningKey::Vlek), VekKind::Vlek)
     );
     let masked = fields.signer_info.has(SignerInfo::MASK_CHIP_KEY);
-    let expected = format!("{kind:?}, chip key not masked");
-    let got = signer.map_or_else(|| String::from("undefined"), |signer| format!("{signer:?}"));
+    let expected = match kind {
+        VekKind::Vcek => "VCEK, chip key not masked",
+        VekKind::Vlek => "VLEK, chip key not masked",
+    };
+    let got = match signer {
+        Some(SigningKey::Vcek) => "VCEK",
+        Some(SigningKey::Vlek) => "VLEK",
+        Some(SigningKey::None) => "none",
+        None => "undefined",
+    };
+    let got = if masked {
+        format!("{got}, masked")
+    } else {
+        String::from(got)
+    };
     rows.require(CheckId::SignerKind, expected, got, same_kind && !masked)?;
 
     // A masked id is all zero. A VCEK's chip must not be; a VLEK knows no chip, and hosts of providers mask it.

@@ -43,7 +43,11 @@ impl Endpoint {
             .host()
             .trim_start_matches('[')
             .trim_end_matches(']')
-            .to_owned();
+            // Names are compared as servers see them in TLS: in lower case, without the root's dot.
+            .to_ascii_lowercase();
+        if host.ends_with('.') {
+            return None;
+        }
         let port = match authority.port() {
             Some(port) => port.as_str().parse().ok()?,
             // `http::Uri` drops a port that is not a number; the text must then end with the host.
@@ -76,7 +80,7 @@ impl Endpoint {
             return false;
         };
         Self::parse(&format!("https://{authority}")).is_ok_and(|other| {
-            other.port == self.port && other.host.eq_ignore_ascii_case(&self.host)
+            other.port == self.port && other.host == self.host
         })
     }
 
@@ -143,6 +147,10 @@ mod tests {
             parts("scim.vendor.example", 443, "scim.vendor.example")
         );
         assert_eq!(
+            endpoint("https://SCIM.Vendor.Example"),
+            parts("scim.vendor.example", 443, "scim.vendor.example")
+        );
+        assert_eq!(
             endpoint("https://127.0.0.1:1"),
             parts("127.0.0.1", 1, "127.0.0.1:1")
         );
@@ -206,6 +214,7 @@ mod tests {
             "https://localhost:",
             "https://local host",
             "https://-.example",
+            "https://localhost.",
         ] {
             assert!(
                 matches!(Endpoint::parse(base), Err(ClientError::BaseInvalid)),

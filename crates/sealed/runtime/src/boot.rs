@@ -14,7 +14,7 @@ use chancery_engine::{
 use chancery_evidence::{Report, ReportFields};
 use chancery_platform::{DerivedKeyRequest, SecureProcessor};
 use chancery_sealing::{Entropy as _, Key, open, seal};
-use chancery_verify::{VerifiedPolicy, open_release_policy, open_tcb_floors};
+use chancery_verify::{VerifiedFloors, VerifiedPolicy, open_release_policy, open_tcb_floors};
 use chancery_wire::{BlobName, RefusalCode, StoreAnswer, StoreOperation, StreamHead, StreamId};
 
 use crate::certificates::TlsKeys;
@@ -48,8 +48,10 @@ pub struct Launch {
     pub policy_envelope: Vec<u8>,
     /// The signed firmware floors as they were read.
     pub floors_envelope: Vec<u8>,
-    /// The same, verified.
+    /// The release policy, verified.
     pub policy: VerifiedPolicy,
+    /// The firmware floors, verified.
+    pub floors: VerifiedFloors,
     /// This launch.
     pub identity: Identity,
 }
@@ -131,6 +133,7 @@ pub async fn launch(
         policy_envelope,
         floors_envelope,
         policy,
+        floors,
         identity,
     })
 }

@@ -10,7 +10,7 @@ use chancery_platform::SecureProcessor;
 use chancery_sealing::{Entropy as _, Key};
 use chancery_session::Deployment;
 use chancery_session::deployment::DeploymentParts;
-use chancery_verify::{Anchor, open_tcb_floors};
+use chancery_verify::Anchor;
 use chancery_wire::{Health, RefusalCode, StoreAnswer, StoreFault, StoreOperation, StreamHead};
 use tokio::sync::mpsc;
 
@@ -293,15 +293,9 @@ impl Starter<'_> {
     fn collateral<A: Anchor>(&mut self, committer: &Committer) -> Result<Collateral, RefusalCode> {
         let policy = self.launch.policy.policy();
         let configuration = &self.launch.configuration;
-        let floors = open_tcb_floors(
-            &self.launch.floors_envelope,
-            &configuration.release_keys,
-            configuration.release_threshold,
-        )
-        .map_err(|_signed| RefusalCode::TcbFloorsInvalid)?;
         Collateral::new::<A>(CollateralParts {
             is_list_needed: !policy.dangerous_allow_unchecked_revocation,
-            list_numbers_min: floors.floors().crl_numbers_min,
+            list_numbers_min: self.launch.floors.floors().crl_numbers_min,
             transport: Arc::clone(&self.machine.transport),
             clock: Arc::clone(self.clock),
             time: Arc::clone(&committer.time),
