@@ -158,7 +158,12 @@ fn the_shipped_appraisal_refuses_emulated_evidence_in_the_chain_whatever_it_is_g
         assert_eq!(report["violations"][0]["check"], "root_pinned", "{all:?}");
     }
     // AMD's genuine certificates above the emulated leaf, and none.
-    let amd = |name: &str| fs::read(format!("{REPOSITORY}/attestation/vectors/roots/genoa/{name}.der")).unwrap();
+    let amd = |name: &str| {
+        fs::read(format!(
+            "{REPOSITORY}/attestation/vectors/roots/genoa/{name}.der"
+        ))
+        .unwrap()
+    };
     let genuine = files.path("amd.der");
     fs::write(&genuine, [amd("ask"), amd("ark")].concat()).unwrap();
     for more in [&["--ca", genuine.as_str()][..], &[]] {
@@ -173,7 +178,10 @@ fn the_shipped_client_refuses_the_emulated_service_whatever_it_is_given() {
     let folder = TempDir::new().unwrap();
     let tap = Tap::tcp(SERVICE.ready().address());
     let address = tap.address().to_string();
-    let (base, ready_file) = (SERVICE.ready().text("base").to_owned(), SERVICE.ready_file());
+    let (base, ready_file) = (
+        SERVICE.ready().text("base").to_owned(),
+        SERVICE.ready_file(),
+    );
     let state = folder.path().join("heads.json");
     let state = state.to_str().unwrap();
     let emulated = SERVICE.ready().text("deployment_file").to_owned();

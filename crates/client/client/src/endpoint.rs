@@ -79,9 +79,8 @@ impl Endpoint {
         let (Some("https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return false;
         };
-        Self::parse(&format!("https://{authority}")).is_ok_and(|other| {
-            other.port == self.port && other.host == self.host
-        })
+        Self::parse(&format!("https://{authority}"))
+            .is_ok_and(|other| other.port == self.port && other.host == self.host)
     }
 
     /// The name that the server's certificate must carry.
