@@ -194,6 +194,25 @@ fn a_policy_holds_existing_levels_and_known_bits_alone() {
 }
 
 #[test]
+fn a_policy_file_names_each_bit_once() {
+    let text = ReleasePolicy::baseline(1, 0, 1).to_json().unwrap();
+    let text = String::from_utf8(text).unwrap();
+    for (from, to) in [
+        ("[\"tio\"]", "[\"tio\",\"tio\"]"),
+        ("[\"tio\"]", "[\"tio\",\"ecc\"]"),
+        ("[\"tio\"]", "[]"),
+        ("[\"tio\"]", "[\"unknown\"]"),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text);
+        assert!(
+            ReleasePolicy::from_json(changed.as_bytes()).is_err(),
+            "{to}"
+        );
+    }
+}
+
+#[test]
 fn floors_bound_their_sources_and_join_their_mitigations() {
     let rule = |model: u8, mitigation_required: u64| FloorRule {
         name: String::from("x"),
