@@ -15,22 +15,14 @@ use std::time::Instant;
 
 use chancery_evidence::Certificate;
 use chancery_evidence::Crl;
-use chancery_evidence::GuestPolicy;
-use chancery_evidence::ProductLine;
 use chancery_evidence::PublicKey;
 use chancery_evidence::Report;
-use chancery_evidence::ReportFields;
-use chancery_evidence::VekKind;
+use chancery_vectors::Genuine;
+use chancery_vectors::read;
 use chancery_verify::Amd;
-use chancery_verify::CrlNumbers;
 use chancery_verify::Evidence;
-use chancery_verify::Floor;
-use chancery_verify::FloorRule;
-use chancery_verify::Processors;
-use chancery_verify::Release;
 use chancery_verify::ReleasePolicy;
 use chancery_verify::TcbFloors;
-use chancery_verify::amd_chain;
 use chancery_verify::appraise;
 use ring::signature::ECDSA_P384_SHA384_FIXED;
 use ring::signature::RSA_PSS_2048_8192_SHA384;
@@ -42,25 +34,6 @@ use sev::parser::ByteParser;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-macro_rules! vector {
-    ($($path:literal),+) => {
-        include_bytes!(concat!("../../vectors/", $($path),+)).as_slice()
-    };
-}
-
-macro_rules! case {
-    ($id:literal, $line:ident, $floors:ident, $crl:expr) => {
-        Case::new(
-            $id,
-            ProductLine::$line,
-            vector!("reports/", $id, "/report.bin"),
-            vector!("reports/", $id, "/vek.der"),
-            Floors::$floors,
-            $crl,
-        )
-    };
-}
-
 /// Samples of each thing that is timed.
 const SAMPLES: usize = 501;
 /// Samples before the first that counts.
@@ -71,13 +44,23 @@ const GOAL: Duration = Duration::from_millis(1);
 /// 2026-07-01T00:00:00Z, when Milan's list was current.
 const JULY_2026_MS: u64 = 1_782_864_000_000;
 
+const POLICY_TURIN: &[u8] = include_bytes!("../../../policies/turin.json");
+const POLICY_GENOA: &[u8] = include_bytes!("../../../policies/genoa.json");
+const POLICY_MILAN: &[u8] = include_bytes!("../../../policies/milan.json");
+const LIST_MILAN: &str = "crls/milan-2026-06-22.crl.der";
+
 fn main() -> Outcome<()> {
-    let milan_list = vector!("crls/milan-2026-06-22.crl.der");
     let cases = [
-        case!("turin-v5-vcek-02", Turin, Shipped, None)?,
-        case!("genoa-v5-vcek-01-oak", Genoa, Own, None)?,
-        case!("milan-v5-vcek-01-gcp", Milan, Own, Some(milan_list))?,
+        Case::example("turin-v5-vcek-02", POLICY_TURIN, Vec::new())?,
+        Case::example("siena-v5-vcek-01", POLICY_GENOA, Vec::new())?,
+        Case::example("milan-v5-vcek-01-gcp", POLICY_MILAN, read(LIST_MILAN))?,
+        // Its firmware is older than the shipped floors ask for.
+        Case::fixture("genoa-v5-vcek-01-oak"),
     ];
+    for case in &cases {
+        let accepted = case.appraise();
+        accepted.map_err(|error| format!("{}: {error}", case.id))?;
+    }
     println!("medians of {SAMPLES}, with the 10th and 90th percentile, in microseconds");
     for case in &cases {
         case.compare()?;
@@ -85,37 +68,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// Which floors a report is held against.
-enum Floors {
-    /// Those of this version of the program.
-    Shipped,
-    /// At the report's own level, because its firmware is older than the shipped ones ask for.
-    Own,
-}
-
-fn own_floors(fields: &ReportFields, line: ProductLine) -> Option<TcbFloors> {
-    let vectors = fields.version.mitigation();
-    let rule = FloorRule {
-        name: "own".to_owned(),
-        line,
-        processors: Processors::only(fields.version.cpuid()?),
-        floor: Floor {
-            tcb: fields.reported_tcb.components(line)?,
-            firmware: fields.committed_firmware,
-            mitigation_required: vectors.map_or(0, |vectors| vectors.launch),
-        },
-        sources: Vec::new(),
-    };
-    Some(TcbFloors {
-        version: 1,
-        issued_ms: 0,
-        expires_ms: u64::MAX,
-        crl_numbers_min: CrlNumbers::ANY,
-        rules: vec![rule],
-    })
-}
-
-/// Genuine evidence and a policy that names exactly it.
+/// Genuine evidence with rules that accept it.
 struct Case {
     id: &'static str,
     evidence: Evidence,
@@ -126,58 +79,27 @@ struct Case {
 }
 
 impl Case {
-    /// The strictest policy that the report meets; what it lacks is opened by `dangerous_` fields and shown.
-    fn new(
-        id: &'static str,
-        line: ProductLine,
-        report: &[u8],
-        vcek: &[u8],
-        floors: Floors,
-        crl: Option<&[u8]>,
-    ) -> Outcome<Self> {
-        let parsed = Report::parse(report)?;
-        let fields = parsed.fields();
-        let mut policy = ReleasePolicy::baseline(1, 0, u64::MAX);
-        policy.releases = vec![Release {
-            id: id.to_owned(),
-            version: "1".to_owned(),
-            measurement: fields.measurement,
-        }];
-        policy.host_data = vec![fields.host_data];
-        policy.chip_ids = vec![fields.chip_id];
-        policy.products = vec![line];
-        policy.guest_policy.forbidden &= !(fields.policy.bits() & GuestPolicy::SMT);
-        policy.platform_info.required &= fields.platform_info.bits();
-        policy.dangerous_allow_unchecked_aliases = true;
-        policy.dangerous_allow_milan = line == ProductLine::Milan;
-        policy.dangerous_allow_unchecked_revocation = crl.is_none();
-        let chain = amd_chain(line, VekKind::Vcek);
-        let shipped = TcbFloors::shipped()?;
-        // A genuine list is older than the shipped floors; the appraisal is then of the list's time.
-        let now_ms = match crl {
-            Some(_) => JULY_2026_MS,
-            None => shipped.issued_ms,
-        };
-        let floors = match floors {
-            Floors::Shipped => shipped,
-            Floors::Own => own_floors(fields, line).ok_or("it names no processor")?,
-        };
-        let case = Self {
-            id,
-            evidence: Evidence {
-                report: report.to_vec(),
-                vcek: vcek.to_vec(),
-                ask: chain.intermediate.to_vec(),
-                ark: chain.root.to_vec(),
-                crl: crl.unwrap_or_default().to_vec(),
-            },
-            policy,
-            floors,
-            report_data: fields.report_data,
-            now_ms,
-        };
-        case.appraise().map_err(|error| format!("{id}: {error}"))?;
+    /// Under the example policy of its line and the shipped floors.
+    fn example(id: &'static str, policy: &[u8], crl: Vec<u8>) -> Outcome<Self> {
+        let mut case = Self::fixture(id);
+        case.evidence.crl = crl;
+        case.policy = ReleasePolicy::from_json(policy)?;
+        case.floors = TcbFloors::shipped()?;
+        case.now_ms = JULY_2026_MS;
         Ok(case)
+    }
+
+    /// Under a policy and floors of its own.
+    fn fixture(id: &'static str) -> Self {
+        let genuine = Genuine::load(id);
+        Self {
+            id,
+            evidence: genuine.evidence,
+            policy: genuine.policy,
+            floors: genuine.floors,
+            report_data: genuine.report_data,
+            now_ms: genuine.now_ms,
+        }
     }
 
     fn appraise(&self) -> Outcome<usize> {
