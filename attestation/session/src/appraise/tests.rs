@@ -3,6 +3,7 @@
     reason = "the tests' own small numbers"
 )]
 
+mod edges;
 mod hostile;
 mod world;
 
