@@ -7,6 +7,9 @@ use std::vec;
 use chancery_dsse::Envelope;
 use chancery_dsse::SigningKey;
 use chancery_evidence::CpuId;
+use chancery_evidence::SignerInfo;
+use chancery_evidence::VekIdentity;
+use chancery_evidence::VekKind;
 
 use super::pki::NOW_MS;
 use super::pki::TestAnchor;
@@ -365,24 +368,76 @@ fn any_chip_is_let_through_by_its_dangerous_field_alone() {
     assert_eq!(case.outcome(CheckId::Chip), Outcome::NotChecked);
 }
 
-#[test]
-fn a_chip_id_of_zeros_fits_no_vcek() {
+/// A leaf that is Turin's test leaf but for whose it is, and a report that such a leaf might have signed.
+fn with_identity<T>(
+    identity: VekIdentity,
+    chip_id: [u8; 64],
+    run: impl Fn(&Report, &Leaf<'_>) -> T,
+) -> T {
     let der = read("test-pki/turin-vcek.der");
     let leaf = chancery_evidence::Certificate::parse(&der).unwrap();
     let mut extensions = leaf.vek(LINE).unwrap();
-    extensions.identity = chancery_evidence::VekIdentity::Chip([0; 64]);
+    let mut fields = pki::fields(LINE);
+    fields.chip_id = chip_id;
+    if identity.kind() == VekKind::Vlek {
+        fields.signer_info = SignerInfo::from_bits(1 << 2);
+    }
+    extensions.identity = identity;
     let leaf = Leaf {
         line: LINE,
         key: &[],
         extensions,
     };
-    let mut fields = pki::fields(LINE);
-    fields.chip_id = [0; 64];
     let report = Report::parse(&pki::sign(&fields.encode_signed())).unwrap();
-    let mut rows = Rows::default();
-    assert!(bind::run(&report, &leaf, &mut rows).is_err());
-    let failed = rows.into_rows().pop().unwrap();
-    assert_eq!(failed.check, CheckId::ChipId);
+    run(&report, &leaf)
+}
+
+#[test]
+fn a_chip_id_is_the_leaf_s_and_zero_exactly_for_a_provider() {
+    let bound = |identity: VekIdentity, chip_id| {
+        with_identity(identity, chip_id, |report, leaf| {
+            let mut rows = Rows::default();
+            let result = bind::run(report, leaf, &mut rows);
+            let last = rows.into_rows().pop().unwrap();
+            (result.is_ok(), last.check)
+        })
+    };
+    let refused = (false, CheckId::ChipId);
+    let passed = (true, CheckId::ProcessorLine);
+    let chip = pki::fields(LINE).chip_id;
+    assert_eq!(bound(VekIdentity::Chip(chip), chip), passed);
+    assert_eq!(bound(VekIdentity::Chip(chip), [0; 64]), refused);
+    assert_eq!(bound(VekIdentity::Chip([0; 64]), [0; 64]), refused);
+    let provider = || VekIdentity::Provider(String::from("provider"));
+    assert_eq!(bound(provider(), [0; 64]), passed);
+    assert_eq!(bound(provider(), chip), refused);
+}
+
+#[test]
+fn a_provider_is_believed_only_by_name_and_then_for_all_of_its_chips() {
+    let provider = VekIdentity::Provider(String::from("provider"));
+    let floors = pki::floors(LINE);
+    let outcomes = |allowed: &str| {
+        with_identity(provider.clone(), [0; 64], |report, leaf| {
+            let mut policy = pki::policy(LINE);
+            policy.dangerous_allow_vlek_of = [String::from(allowed)].into();
+            let inputs = Inputs {
+                policy: &policy,
+                floors: &floors,
+                expected_report_data: Some(&[0x11; 64]),
+                now_ms: NOW_MS,
+            };
+            let mut rows = Rows::default();
+            let accepted = policy::run(report, leaf, &inputs, &mut rows).is_ok();
+            let rows = rows.into_rows();
+            let of = |check| rows.iter().find(|row| row.check == check).unwrap().outcome;
+            (accepted, of(CheckId::Signer), of(CheckId::Chip))
+        })
+    };
+    let waived = Outcome::NotChecked;
+    assert_eq!(outcomes("provider"), (true, waived, waived));
+    let failed = Outcome::Failed;
+    assert_eq!(outcomes("another"), (false, failed, failed));
 }
 
 #[test]
