@@ -441,6 +441,17 @@ fn a_provider_is_believed_only_by_name_and_then_for_all_of_its_chips() {
 }
 
 #[test]
+fn a_lower_privilege_level_passes_by_its_dangerous_field_alone() {
+    let mut case = Case::new();
+    case.policy.dangerous_vmpl_max = 1;
+    assert_eq!(case.outcome(CheckId::Vmpl), Outcome::Passed);
+    case.fields.vmpl = 1;
+    assert_eq!(case.outcome(CheckId::Vmpl), Outcome::NotChecked);
+    case.fields.vmpl = 2;
+    assert_eq!(failed_names(&case.appraise().unwrap_err()), ["vmpl"]);
+}
+
+#[test]
 fn a_pinned_id_block_is_compared_member_by_member() {
     let digest = pki::fields(LINE).id_key_digest;
     let with = |guest_svn_min, family_id, image_id| {
