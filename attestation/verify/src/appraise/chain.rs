@@ -22,6 +22,7 @@ use self::revocation::Revocation;
 use super::Inputs;
 use super::rows::Failed;
 use super::rows::Rows;
+use crate::amd_chain::is_known_signature;
 use crate::anchor::Anchor;
 use crate::check::CheckId;
 use crate::check::Stage;
@@ -235,7 +236,8 @@ fn check_signed_by(
     check: CheckId,
     rows: &mut Rows,
 ) -> Result<(), Failed> {
-    let valid = is_signed_by(issuer, certificate.signed(), certificate.signature());
+    let valid = is_known_signature(issuer.der(), certificate.der())
+        || is_signed_by(issuer, certificate.signed(), certificate.signature());
     let expected = format!("valid by {}", issuer.subject().common_name());
     rows.require(
         check,
