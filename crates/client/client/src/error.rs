@@ -57,8 +57,12 @@ pub enum ClientError {
     RequestTooLarge,
     /// A request for another origin than the pinned deployment's: another host or port, or no `https`.
     OtherOrigin,
-    /// The connection's appraisal is no longer fresh; connect again.
+    /// The connection's appraisal is no longer fresh, and nothing of this request has left: connect again
+    /// and send it there.
     AppraisalExpired,
+    /// The evidence ended, or the answer stalled after half of its life, when bytes of a request had left.
+    /// Whether the request took effect is not known; look before repeating a write.
+    EvidenceEnded,
 
     // The environment's fault.
     /// TCP could not connect.
@@ -163,6 +167,9 @@ impl fmt::Display for ClientError {
                 f.write_str("the request is for another origin than the deployment")
             }
             Self::AppraisalExpired => f.write_str("the connection's appraisal has expired"),
+            Self::EvidenceEnded => {
+                f.write_str("the evidence ended during a request, whose outcome is not known")
+            }
             Self::Connect(_) => f.write_str("the server cannot be reached"),
             Self::TimedOut { step } => write!(f, "waited too long for {step}"),
             Self::HandshakeBroken(_) => f.write_str("the tls handshake was cut off"),
@@ -213,6 +220,7 @@ impl StdError for ClientError {
             | Self::RequestTooLarge
             | Self::OtherOrigin
             | Self::AppraisalExpired
+            | Self::EvidenceEnded
             | Self::TimedOut { .. }
             | Self::Closed
             | Self::Entropy

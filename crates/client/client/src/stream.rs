@@ -28,7 +28,8 @@ use crate::limits::REST_TIME;
 /// It ends by itself. From half of the evidence's life on ([`Appraisal::renew_ms`]) no request begins on
 /// it: the first write is refused before a byte has left, and a stream that rests is closed, so that a
 /// pool opens, and thereby appraises, another one. An answer that is awaited may still arrive until the
-/// evidence ends. Both refusals are [`ClientError::AppraisalExpired`].
+/// evidence ends. What is refused before a byte of a request has left is
+/// [`ClientError::AppraisalExpired`]; everything later is [`ClientError::EvidenceEnded`].
 ///
 /// ```compile_fail
 /// use chancery_client::AttestedStream;
@@ -62,30 +63,76 @@ pub struct AttestedStream<A> {
 /// Which way bytes went last, and how long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Flow {
-    awaits_answer: bool,
+    turn: Turn,
     /// Ticks since, of which the first came at any time.
     ticks: u8,
 }
 
+/// Whose bytes went last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Nobody's: no request has begun on this stream.
+    Unused,
+    /// This side's: an answer is awaited.
+    Asked,
+    /// The peer's. Whether its answer is complete is HTTP's to know.
+    Answered,
+}
+
 impl Flow {
-    const ANSWERED: Self = Self {
-        awaits_answer: false,
-        ticks: 0,
-    };
-    const ASKED: Self = Self {
-        awaits_answer: true,
-        ticks: 0,
-    };
+    const UNUSED: Self = Self::of(Turn::Unused);
+    const ASKED: Self = Self::of(Turn::Asked);
+    const ANSWERED: Self = Self::of(Turn::Answered);
+
+    const fn of(turn: Turn) -> Self {
+        Self { turn, ticks: 0 }
+    }
 
     fn ticked(self) -> Self {
         let ticks = self.ticks.saturating_add(1);
         Self { ticks, ..self }
     }
 
-    /// Nothing is asked, and nothing has come for a whole tick: the last answer is complete.
+    /// Nothing is asked, and nothing has come for a whole tick: the last answer is complete, or has stalled.
     fn rests(self) -> bool {
-        !self.awaits_answer && self.ticks >= 2
+        self.turn != Turn::Asked && self.ticks >= 2
     }
+
+    fn read(self) -> Self {
+        // Bytes that nobody asked for answer nothing.
+        match self.turn {
+            Turn::Unused => Self::UNUSED,
+            Turn::Asked | Turn::Answered => Self::ANSWERED,
+        }
+    }
+
+    /// The refusal of a read. The answer of a request that has left may be cut off by it.
+    fn refused_read(self) -> io::Error {
+        io::Error::other(match self.turn {
+            Turn::Unused => ClientError::AppraisalExpired,
+            Turn::Asked | Turn::Answered => ClientError::EvidenceEnded,
+        })
+    }
+
+    /// The refusal to write `bytes`. A peer may answer before it has the whole request, so that bytes
+    /// after an answer are the rest of a body unless they look like the beginning of a request.
+    fn refused_write(self, bytes: &[u8]) -> io::Error {
+        io::Error::other(match self.turn {
+            Turn::Unused => ClientError::AppraisalExpired,
+            Turn::Answered if begins_request(bytes) => ClientError::AppraisalExpired,
+            Turn::Asked | Turn::Answered => ClientError::EvidenceEnded,
+        })
+    }
+}
+
+/// Whether `bytes` begin with a whole request line of HTTP/1.1 (RFC 9112, section 3).
+fn begins_request(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\r').next();
+    line.is_some_and(|line| {
+        line.len() < bytes.len()
+            && line.first().is_some_and(u8::is_ascii_alphabetic)
+            && line.ends_with(b" HTTP/1.1")
+    })
 }
 
 impl<A: Anchor> AttestedStream<A> {
@@ -95,7 +142,7 @@ impl<A: Anchor> AttestedStream<A> {
             stream: TokioIo::new(stream),
             appraisal,
             clock,
-            flow: Flow::ANSWERED,
+            flow: Flow::UNUSED,
             tick: Box::pin(sleep(REST_TIME)),
         }
     }
@@ -106,30 +153,27 @@ impl<A: Anchor> AttestedStream<A> {
         &self.appraisal
     }
 
-    fn check_end(&self, now_ms: u64) -> io::Result<()> {
-        if now_ms >= self.appraisal.session().not_after_ms() {
-            return Err(expired());
-        }
-        Ok(())
-    }
-
     /// Bytes that belong to a request that has begun may follow; another request may not begin.
-    fn check_write(&self) -> io::Result<()> {
+    fn check_write(&self, bytes: &[u8]) -> io::Result<()> {
         let now_ms = (self.clock)();
-        self.check_end(now_ms)?;
-        if now_ms >= self.appraisal.renew_ms() && !self.flow.awaits_answer {
-            return Err(expired());
+        let begins_late = now_ms >= self.appraisal.renew_ms() && self.flow.turn != Turn::Asked;
+        if self.is_ended(now_ms) || begins_late {
+            return Err(self.flow.refused_write(bytes));
         }
         Ok(())
     }
 
     fn check_read(&self) -> io::Result<()> {
         let now_ms = (self.clock)();
-        self.check_end(now_ms)?;
-        if now_ms >= self.appraisal.renew_ms() && self.flow.rests() {
-            return Err(expired());
+        let rests_late = now_ms >= self.appraisal.renew_ms() && self.flow.rests();
+        if self.is_ended(now_ms) || rests_late {
+            return Err(self.flow.refused_read());
         }
         Ok(())
+    }
+
+    fn is_ended(&self, now_ms: u64) -> bool {
+        now_ms >= self.appraisal.session().not_after_ms()
     }
 
     fn wrote(&mut self, result: &io::Result<usize>) {
@@ -137,10 +181,6 @@ impl<A: Anchor> AttestedStream<A> {
             self.flow = Flow::ASKED;
         }
     }
-}
-
-fn expired() -> io::Error {
-    io::Error::other(ClientError::AppraisalExpired)
 }
 
 impl<A: Anchor> Read for AttestedStream<A> {
@@ -152,7 +192,7 @@ impl<A: Anchor> Read for AttestedStream<A> {
         let this = self.get_mut();
         this.check_read()?;
         if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(context, buffer) {
-            this.flow = Flow::ANSWERED;
+            this.flow = this.flow.read();
             return Poll::Ready(result);
         }
         loop {
@@ -171,7 +211,7 @@ impl<A: Anchor> Write for AttestedStream<A> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.check_write()?;
+        this.check_write(bytes)?;
         let result = ready!(Pin::new(&mut this.stream).poll_write(context, bytes));
         this.wrote(&result);
         Poll::Ready(result)
@@ -187,7 +227,8 @@ impl<A: Anchor> Write for AttestedStream<A> {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.check_write()?;
+        let first = parts.iter().find(|part| !part.is_empty());
+        this.check_write(first.map_or(&[], |part| part))?;
         let result = ready!(Pin::new(&mut this.stream).poll_write_vectored(context, parts));
         this.wrote(&result);
         Poll::Ready(result)

@@ -215,26 +215,85 @@ async fn a_request_that_began_in_time_is_finished_and_answered_until_the_evidenc
     while !answer.ends_with(b"{\"hello\":true}") {
         assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
     }
-    let refused = |error| {
-        let found = ClientError::within(&error);
-        assert!(
-            matches!(found, Some(ClientError::AppraisalExpired)),
-            "{error:?}"
-        );
-    };
-    refused(stream.write_all(head).await.unwrap_err());
+    assert_expired(&stream.write_all(head).await.unwrap_err());
     assert_eq!(server.request_lines(), [[ATTEST_LINE, HELLO_LINE]]);
+}
 
+fn assert_expired(error: &std::io::Error) {
+    let found = ClientError::within(error);
+    assert!(
+        matches!(found, Some(ClientError::AppraisalExpired)),
+        "{error:?}"
+    );
+}
+
+fn assert_ended(error: &(dyn std::error::Error + 'static)) {
+    let found = ClientError::within(error);
+    assert!(
+        matches!(found, Some(ClientError::EvidenceEnded)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn evidence_that_ends_tells_whether_bytes_of_a_request_had_left() {
+    static TIME_MS: AtomicU64 = AtomicU64::new(NOW_MS);
+    fn time() -> u64 {
+        TIME_MS.load(Ordering::Relaxed)
+    }
+    let server = Server::start(Script::Honest).await;
+    let mut service = attested(&server, connector().with_clock(time));
+    let head = b"GET /v1/hello HTTP/1.1\r\n";
+    let rest = b"host: localhost:8443\r\n\r\n";
+
+    // Nothing has left.
+    let open = service.call(Uri::from_static(HELLO)).await.unwrap();
+    let mut stream = TokioIo::new(open);
+    TIME_MS.store(END_MS, Ordering::Relaxed);
+    assert_expired(&stream.write_all(head).await.unwrap_err());
+    assert_expired(&stream.write_all(rest).await.unwrap_err());
+    assert_expired(&stream.read(&mut [0; 1]).await.unwrap_err());
+
+    // Within a request.
     TIME_MS.store(NOW_MS, Ordering::Relaxed);
     let open = service.call(Uri::from_static(HELLO)).await.unwrap();
     let mut stream = TokioIo::new(open);
     stream.write_all(head).await.unwrap();
     TIME_MS.store(END_MS, Ordering::Relaxed);
-    refused(
-        stream
-            .write_all(b"host: localhost:8443\r\n\r\n")
-            .await
-            .unwrap_err(),
-    );
-    refused(stream.read(&mut [0; 1]).await.unwrap_err());
+    assert_ended(&stream.write_all(rest).await.unwrap_err());
+    assert_ended(&stream.write_all(head).await.unwrap_err());
+    assert_ended(&stream.read(&mut [0; 1]).await.unwrap_err());
+
+    // Within an answer, from half of the life on: it stalls, or the rest of a body is to follow.
+    TIME_MS.store(NOW_MS, Ordering::Relaxed);
+    let open = service.call(Uri::from_static(HELLO)).await.unwrap();
+    let mut stream = TokioIo::new(open);
+    stream.write_all(head).await.unwrap();
+    stream.write_all(rest).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"{\"hello\":true}") {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+    }
+    TIME_MS.store(HALF_MS, Ordering::Relaxed);
+    assert_ended(&stream.write_all(b"rest of a body").await.unwrap_err());
+    assert_expired(&stream.write_all(head).await.unwrap_err());
+    assert_ended(&stream.read(&mut [0; 1]).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn the_pool_says_that_the_outcome_of_a_request_without_answer_is_not_known() {
+    static TIME_MS: AtomicU64 = AtomicU64::new(NOW_MS);
+    fn time() -> u64 {
+        TIME_MS.load(Ordering::Relaxed)
+    }
+    let server = Server::start(Script::Honest).await;
+    let pool = pool(&server, connector().with_clock(time));
+    let silence = Uri::from_static("https://localhost:8443/v1/silence");
+    let asked = tokio::spawn(async move { pool.get(silence).await });
+    while !server.newest_bytes().contains("GET /v1/silence") {
+        tokio::time::sleep(core::time::Duration::from_millis(5)).await;
+    }
+    TIME_MS.store(END_MS, Ordering::Relaxed);
+    assert_ended(&asked.await.unwrap().unwrap_err());
 }

@@ -194,6 +194,9 @@ impl Player {
                 None => Some((404, Vec::new())),
             };
         }
+        if path == "/v1/silence" {
+            return core::future::pending().await;
+        }
         if path != "/.well-known/chancery/v1/attest" {
             return Some((200, b"{\"hello\":true}".to_vec()));
         }
