@@ -9,6 +9,7 @@
 
 mod fit;
 mod kds;
+mod kept;
 mod pool;
 
 use std::io;
@@ -33,6 +34,7 @@ use crate::status::Status;
 use crate::transport::Transport;
 use fit::{Found, Rules, Subject};
 use kds::{KDS_HOST, KdsRequest, Schedule};
+use kept::Kept;
 use pool::Pool;
 
 pub use fit::Piece;
@@ -105,6 +107,15 @@ impl std::fmt::Debug for CollateralParts {
     }
 }
 
+/// Who is asked for what is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sources {
+    /// The host alone, because a client caused the question.
+    Host,
+    /// The host, and then AMD's service.
+    HostAndService,
+}
+
 /// Gathers collateral and keeps what fits.
 pub struct Collateral {
     rules: Rules,
@@ -112,7 +123,7 @@ pub struct Collateral {
     clock: Arc<dyn Clock>,
     status: Arc<Status>,
     kds: Option<Kds>,
-    kept: Mutex<Pool>,
+    kept: Mutex<Kept>,
     is_wanted: AtomicBool,
     is_file_refused: AtomicBool,
     said: Mutex<Option<KdsFailure>>,
@@ -201,13 +212,13 @@ impl Collateral {
     }
 
     /// Whether a report could not be stapled since the last [`Collateral::gather`], such as after a change of the
-    /// firmware level: its key has another certificate.
+    /// firmware level: its key has another certificate. Clients can cause it: no reason to ask AMD's service.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.is_wanted.load(Ordering::Acquire)
     }
 
-    /// As [`Collateral::staple`], and asks the host's file and AMD's service for what is missing, and for a newer revocation list when half of
+    /// As [`Collateral::staple`], and asks `sources` for what is missing, and for a newer revocation list when half of
     /// the life of the present one is over. A list that cannot be renewed is shown until it ends.
     ///
     /// # Errors
@@ -216,6 +227,7 @@ impl Collateral {
         &self,
         report: Vec<u8>,
         table: &CertificateTable,
+        sources: Sources,
         now_ms: u64,
     ) -> Result<Evidence, CollateralError> {
         let subject = Subject::of(&report).ok_or(CollateralError::Report)?;
@@ -226,11 +238,13 @@ impl Collateral {
         {
             found = self.find(&subject, &file, now_ms);
         }
-        let failure = if self.is_asking_due(&found, now_ms) {
-            let asked = self.ask_service(&subject, &mut found, now_ms).await;
-            asked.err()
-        } else {
-            None
+        let failure = match sources {
+            _ if !self.is_asking_due(&found, now_ms) => None,
+            Sources::Host => Some(KdsFailure::NotAsked),
+            Sources::HostAndService => {
+                let asked = self.ask_service(&subject, &mut found, now_ms).await;
+                asked.err()
+            }
         };
         let outcome = found.staple(report, &self.rules);
         self.say_due(failure.filter(|_| outcome.is_ok()));
@@ -240,7 +254,7 @@ impl Collateral {
 
     /// Warns of a list that is still in force and could not be renewed: at each attempt, and once if nobody is asked at all.
     fn say_due(&self, failure: Option<KdsFailure>) {
-        if failure == Some(KdsFailure::Waiting) {
+        if matches!(failure, Some(KdsFailure::Waiting | KdsFailure::NotAsked)) {
             return;
         }
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -259,10 +273,10 @@ impl Collateral {
                 .is_some_and(|life| life.is_refresh_due(now_ms))
     }
 
-    /// What fits, out of what is kept, built in and in `more`; keeps that.
+    /// What fits, out of what is kept, built in and in `more`; keeps that too.
     fn find(&self, subject: &Subject, more: &Pool, now_ms: u64) -> Found {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pool = kept.clone();
+        let mut pool = kept.pool();
         if self.rules.is_amd {
             for line in subject.lines() {
                 let chain = amd_chain(*line, VekKind::Vcek);
@@ -271,7 +285,7 @@ impl Collateral {
             }
         }
         let found = fit::find(&self.rules, &pool.with(more), subject, now_ms);
-        *kept = found.pieces();
+        kept.remember(subject.level(), &found);
         found
     }
 
@@ -354,7 +368,7 @@ impl Collateral {
             && self.clock.monotonic_us() >= turn.list_not_before_us;
         let wanted: &[KdsRequest] = match found.missing(&self.rules) {
             Some(Piece::Vcek) => &[vcek],
-            Some(Piece::Chain) => &[chain, vcek],
+            Some(Piece::Chain | Piece::Unrevoked) => &[chain, vcek],
             Some(Piece::RevocationList) => &[list],
             None if is_list_due => &[list],
             None => &[],

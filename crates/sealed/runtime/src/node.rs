@@ -22,7 +22,7 @@ use chancery_verify::{Anchor, Evidence, Mode};
 use ring::digest::{SHA256, digest};
 use tokio::sync::watch;
 
-use crate::collateral::{Collateral, CollateralError};
+use crate::collateral::{Collateral, CollateralError, Piece, Sources};
 use crate::connection::Channel;
 use crate::host_name::authority;
 use crate::journal_line;
@@ -239,10 +239,12 @@ impl Node {
     /// Whether the statement should be renewed at `now_ms`: for its age, or because a report had no collateral.
     #[must_use]
     pub fn is_renewal_due(&self, now_ms: u64) -> bool {
-        self.parts.collateral.is_wanted()
-            || self
-                .current()
-                .is_none_or(|current| now_ms.saturating_sub(current.made_ms) >= RENEWAL_AGE_MS)
+        self.parts.collateral.is_wanted() || self.is_statement_old(now_ms)
+    }
+
+    fn is_statement_old(&self, now_ms: u64) -> bool {
+        self.current()
+            .is_none_or(|current| now_ms.saturating_sub(current.made_ms) >= RENEWAL_AGE_MS)
     }
 
     fn current(&self) -> Option<Arc<Current>> {
@@ -255,7 +257,7 @@ impl Node {
     /// Makes a fresh statement with a fresh epoch key, has it logged and cosigned, and uses it.
     ///
     /// # Errors
-    /// [`NodeError`]; the statement before stays in use.
+    /// [`NodeError`]; the statement before stays in use, unless its chain is known to be revoked.
     pub async fn renew(&self, service: &Service, spki_sha256: [u8; 32]) -> Result<(), NodeError> {
         let beacon = service.commit.newest().ok_or(NodeError::NotReady)?;
         let made_ms = service.now_ms();
@@ -266,8 +268,14 @@ impl Node {
         let turn = self.turns.of_runtime().await;
         let turn = turn.ok_or(NodeError::Processor(PlatformError::System))?;
         let (report, table) = self.report(report_data, turn).await?;
+        let sources = if self.is_statement_old(made_ms) {
+            Sources::HostAndService
+        } else {
+            Sources::Host
+        };
         let collateral = &self.parts.collateral;
-        let evidence = collateral.gather(report, &table, made_ms).await?;
+        let gathered = collateral.gather(report, &table, sources, made_ms).await;
+        let evidence = gathered.inspect_err(|error| self.withdraw_if_revoked(error))?;
         let (bytes, sha256) = (statement.encode()?, statement.sha256()?);
         let leaf = Act::Leaf {
             kind: EpochKind::NodeStatement,
@@ -287,6 +295,20 @@ impl Node {
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(current));
         Ok(())
+    }
+
+    /// Attests no more with evidence whose list is still in force while a newer one revokes its chain.
+    fn withdraw_if_revoked(&self, error: &CollateralError) {
+        let is_revoked = matches!(
+            error,
+            CollateralError::Missing {
+                piece: Piece::Unrevoked,
+                ..
+            }
+        );
+        if is_revoked {
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
     }
 
     fn statement(

@@ -6,7 +6,7 @@
 
 use chancery_evidence::{
     BasicConstraints, Certificate, Crl, KeyUsage, ProductLine, PublicKey, Report, SignerInfo,
-    SigningKey, TcbComponents, VekIdentity,
+    SigningKey, Tcb, TcbComponents, VekIdentity,
 };
 use chancery_verify::{Anchor, CrlNumbers, Evidence, Mode, RootKey};
 use ring::digest::{SHA256, digest};
@@ -92,6 +92,13 @@ pub(crate) struct Chip {
     pub(crate) tcb: TcbComponents,
 }
 
+/// CHIP_ID and REPORTED_TCB of a report: which key signed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Level {
+    chip_id: [u8; 64],
+    reported_tcb: Tcb,
+}
+
 /// A report whose signature is to be explained.
 #[derive(Debug)]
 pub(crate) struct Subject(Report);
@@ -100,6 +107,15 @@ impl Subject {
     /// Reads a report.
     pub(crate) fn of(report: &[u8]) -> Option<Self> {
         Report::parse(report).ok().map(Self)
+    }
+
+    /// What its collateral is kept under.
+    pub(crate) fn level(&self) -> Level {
+        let fields = self.0.fields();
+        Level {
+            chip_id: fields.chip_id,
+            reported_tcb: fields.reported_tcb,
+        }
     }
 
     /// The lines that the report may be of: reports of version 2 do not say.
@@ -160,6 +176,8 @@ pub enum Piece {
     Vcek,
     /// The intermediate certificate, or the root, that the chip's certificate hangs below.
     Chain,
+    /// As [`Self::Chain`]: there are an intermediate and a root, which the root's newest list revokes.
+    Unrevoked,
     /// A revocation list of the root that is in force.
     RevocationList,
 }
@@ -171,6 +189,7 @@ impl Piece {
         match self {
             Self::Vcek => "vcek_missing",
             Self::Chain => "chain_missing",
+            Self::Unrevoked => "chain_revoked",
             Self::RevocationList => "revocation_list_missing",
         }
     }
@@ -190,7 +209,8 @@ impl ListLife {
     }
 }
 
-/// What was found for a report. Each part fits by itself; `is_chained` says that they also hang together.
+/// What was found for a report. Each part fits by itself; `is_chained` says that they also hang together, and `is_revoked` that they
+/// would but for the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     ark: Option<Vec<u8>>,
@@ -198,6 +218,7 @@ pub(crate) struct Found {
     vcek: Option<Vec<u8>>,
     list: Option<(Vec<u8>, ListLife)>,
     is_chained: bool,
+    is_revoked: bool,
 }
 
 impl Found {
@@ -205,6 +226,8 @@ impl Found {
     pub(crate) fn missing(&self, rules: &Rules) -> Option<Piece> {
         if self.vcek.is_none() {
             Some(Piece::Vcek)
+        } else if self.is_revoked {
+            Some(Piece::Unrevoked)
         } else if !self.is_chained {
             Some(Piece::Chain)
         } else if rules.is_list_needed && self.list.is_none() {
@@ -217,6 +240,22 @@ impl Found {
     /// Life of the list that was found.
     pub(crate) fn list_life(&self) -> Option<ListLife> {
         self.list.as_ref().map(|(_, life)| *life)
+    }
+
+    /// Whether there is a certificate of the chip's key.
+    pub(crate) fn has_vcek(&self) -> bool {
+        self.vcek.is_some()
+    }
+
+    /// With the parts of `other` that are missing here.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            ark: self.ark.or(other.ark),
+            ask: self.ask.or(other.ask),
+            vcek: self.vcek.or(other.vcek),
+            list: self.list.or(other.list),
+            ..self
+        }
     }
 
     /// The parts alone.
@@ -288,7 +327,7 @@ pub(crate) fn find(rules: &Rules, pool: &Pool, subject: &Subject, now_ms: u64) -
             if found.is_chained {
                 return found;
             }
-            if best.ark.is_none() {
+            if best.ark.is_none() || (found.is_revoked && !best.is_revoked) {
                 best = Found {
                     vcek: best.vcek,
                     ..found
@@ -333,24 +372,26 @@ fn below(
         }),
         ..Found::default()
     };
-    if is_revoked(root.serial()) {
-        return found;
-    }
+    let is_root_revoked = is_revoked(root.serial());
     for intermediate in certificates {
-        if is_revoked(intermediate.serial()) || !rules.admits_intermediate(root, intermediate, line)
-        {
+        if !rules.admits_intermediate(root, intermediate, line) {
             continue;
         }
         let leaf = leaves.iter().find(|leaf| {
             leaf.issuer() == intermediate.subject()
                 && is_signed_by(intermediate, leaf.signed(), leaf.signature())
         });
+        if is_root_revoked || is_revoked(intermediate.serial()) {
+            found.is_revoked |= leaf.is_some();
+            continue;
+        }
         if found.ask.is_none() || leaf.is_some() {
             found.ask = Some(intermediate.der().to_vec());
         }
         if let Some(leaf) = leaf {
             found.vcek = Some(leaf.der().to_vec());
             found.is_chained = true;
+            found.is_revoked = false;
             break;
         }
     }

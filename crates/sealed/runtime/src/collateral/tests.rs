@@ -173,6 +173,114 @@ async fn another_firmware_level_or_chip_leads_to_another_certificate() {
     assert_eq!(world.asked(), [target(OTHER_CHIP)], "the list is known");
 }
 
+#[tokio::test]
+async fn a_report_of_another_level_takes_nothing_away() {
+    let mut world = World::new();
+    world.without_service();
+    let names = vectors::reports("milan-v3-vcek");
+    let [first, second, ..] = names.as_slice() else {
+        panic!("{names:?}");
+    };
+    let table = |name: &str| CertificateTable {
+        crl: Some(read(MILAN_LIST)),
+        ..table_of(name)
+    };
+    let staple = |name: &str, table: &CertificateTable| {
+        let report = report(name);
+        world.collateral.staple(report, table, MILAN_NOW_MS)
+    };
+    // The table is there once, as if the host's tools had overwritten it since.
+    let evidence = staple(first, &table(first)).unwrap();
+    let unknown = missing(Piece::Vcek, KdsFailure::NotAsked);
+    assert_eq!(staple(second, &none()), unknown);
+    let gathered = world.gather(report(second), &none(), MILAN_NOW_MS).await;
+    assert_eq!(gathered, missing(Piece::Vcek, KdsFailure::Off));
+    assert_eq!(staple(first, &none()).as_ref(), Ok(&evidence));
+    let other = staple(second, &table_of(second)).unwrap();
+    assert_eq!(other.crl, read(MILAN_LIST), "the list is the root's");
+    assert_eq!(staple(first, &none()).as_ref(), Ok(&evidence));
+    // Nor does a moment at which nothing of it is in force.
+    let over = world
+        .collateral
+        .staple(report(first), &none(), MILAN_OVER_MS);
+    assert_eq!(over, missing(Piece::RevocationList, KdsFailure::NotAsked));
+    assert_eq!(staple(first, &none()), Ok(evidence));
+}
+
+#[test]
+fn what_is_kept_is_bounded_and_certificates_stay_longest() {
+    let names: Vec<String> =
+        [vectors::reports("milan-v3-vcek"), vectors::reports("genoa")].concat();
+    let names = &names[..kept::LEVELS_MAX + 2];
+    let found = |name: &str, table: &CertificateTable| {
+        let subject = Subject::of(&report(name)).unwrap();
+        let rules = Rules::of::<chancery_verify::Amd>(false, CrlNumbers::ANY);
+        let found = fit::find(&rules, &Pool::of_table(table), &subject, MILAN_NOW_MS);
+        (subject.level(), found)
+    };
+    let count = |kept: &Kept| kept.pool().certificates().count();
+    let mut kept = Kept::default();
+    let (level, good) = found(&names[0], &table_of(&names[0]));
+    kept.remember(level, &good);
+    for name in names.iter().chain(names) {
+        let (level, nothing) = found(name, &none());
+        kept.remember(level, &nothing);
+        assert_eq!(count(&kept), 1, "{name}");
+    }
+    for name in names {
+        let (level, good) = found(name, &table_of(name));
+        kept.remember(level, &good);
+    }
+    assert_eq!(count(&kept), kept::LEVELS_MAX);
+    let last: Vec<Vec<u8>> = names[2..].iter().map(|name| vcek(name)).collect();
+    let kept = kept.pool();
+    assert_eq!(kept.certificates().collect::<Vec<_>>(), last);
+}
+
+#[tokio::test]
+async fn what_a_client_caused_asks_the_host_alone() {
+    let world = serving();
+    let unstapled = world.collateral.staple(report(CHIP), &none(), MILAN_NOW_MS);
+    assert_eq!(unstapled, missing(Piece::Vcek, KdsFailure::NotAsked));
+    assert!(world.collateral.is_wanted());
+    let (collateral, table) = (&world.collateral, none());
+    let gather = || collateral.gather(report(CHIP), &table, Sources::Host, MILAN_NOW_MS);
+    assert_eq!(gather().await, missing(Piece::Vcek, KdsFailure::NotAsked));
+    assert!(!world.collateral.is_wanted());
+    let mut file = Pool::of_table(&table_of(CHIP));
+    file.add_list(&read(MILAN_LIST));
+    world.put_file(file.write().as_bytes());
+    assert_eq!(gather().await.unwrap().vcek, vcek(CHIP));
+    assert_eq!(world.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_list_that_revokes_the_intermediate_ends_stapling_at_once() {
+    for revoking in [
+        "spoiled-crl-revokes-intermediate",
+        "spoiled-crl-revokes-root",
+    ] {
+        let world = World::with_rules(rules_of_root(&pki("genoa-ark")));
+        let mut table = CertificateTable {
+            vcek: Some(pki("genoa-vcek")),
+            ask: Some(pki("genoa-ask")),
+            ark: Some(pki("genoa-ark")),
+            crl: Some(pki("genoa-crl")),
+        };
+        let signed = signed_report([3; 64]);
+        let staple = |table: &CertificateTable| {
+            let report = signed.clone();
+            world.collateral.staple(report, table, MILAN_NOW_MS)
+        };
+        assert_eq!(staple(&table).unwrap().crl, pki("genoa-crl"));
+        table.crl = Some(pki(revoking));
+        let revoked = missing(Piece::Unrevoked, KdsFailure::NotAsked);
+        assert_eq!(staple(&table), revoked);
+        assert_eq!(staple(&none()), revoked, "what was learnt stays");
+        assert!(world.collateral.is_wanted());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn whatever_the_service_answers_nothing_unfit_is_stapled_and_the_next_answer_can_help() {
     let huge = vec![0x30; 1 << 20];
@@ -301,7 +409,7 @@ async fn any_change_of_a_byte_from_the_service_is_refused_or_harmless() {
         world.put(&target(CHIP), ok(&leaf));
         world.put(LIST, ok(&list));
         world.pass(HOUR_US);
-        *world.collateral.kept.lock().unwrap() = Pool::default();
+        *world.collateral.kept.lock().unwrap() = Kept::default();
         // What comes of it is checked by `World::gather`.
         let _outcome = world.gather(report(CHIP), &none(), MILAN_NOW_MS).await;
     }
@@ -324,7 +432,12 @@ async fn a_certificate_below_no_known_intermediate_makes_the_chain_be_asked() {
     world.put("/vcek/v1/Genoa/crl", ok(&pki("genoa-crl")));
     let gathered = world
         .collateral
-        .gather(signed.clone(), &none(), MILAN_NOW_MS)
+        .gather(
+            signed.clone(),
+            &none(),
+            Sources::HostAndService,
+            MILAN_NOW_MS,
+        )
         .await;
     let gathered = gathered.unwrap();
     assert_eq!(world.asked(), [&leaf, chain, "/vcek/v1/Genoa/crl"]);
@@ -339,7 +452,7 @@ async fn a_certificate_below_no_known_intermediate_makes_the_chain_be_asked() {
     stranger.put(chain, ok(pem.write().as_bytes()));
     let outcome = stranger
         .collateral
-        .gather(signed, &none(), MILAN_NOW_MS)
+        .gather(signed, &none(), Sources::HostAndService, MILAN_NOW_MS)
         .await;
     assert_eq!(outcome, missing(Piece::Chain, KdsFailure::Unfit));
     assert_eq!(stranger.asked(), [&leaf, chain]);
@@ -405,7 +518,7 @@ async fn a_newer_list_takes_the_place_of_the_old_one() {
     let signed = signed_report([3; 64]);
     let gathered = world
         .collateral
-        .gather(signed.clone(), &table, IN_2037_MS)
+        .gather(signed.clone(), &table, Sources::HostAndService, IN_2037_MS)
         .await;
     assert_eq!(gathered.unwrap().crl, newer);
     let kept = Pool::read(&world.status.kept_collateral().unwrap()).unwrap();

@@ -8,7 +8,7 @@ use chancery_verify::Amd;
 
 use super::*;
 use crate::clock::{SystemClock, TrustedTime};
-use crate::collateral::CollateralParts;
+use crate::collateral::{CollateralParts, KdsFailure};
 use crate::metrics::Metrics;
 use crate::status::Status;
 use crate::transport::Unix;
@@ -139,4 +139,37 @@ fn what_went_wrong_is_a_code_in_the_journal() {
     assert_eq!(error.to_string(), "no evidence: processor_lost");
     let error = NodeError::from(CollateralError::Report);
     assert_eq!(error.to_string(), "collateral: not_a_report");
+}
+
+#[test]
+fn only_a_revoked_chain_withdraws_the_statement() {
+    let made_ms = 1_000;
+    for (piece, is_withdrawn) in [
+        (Piece::Vcek, false),
+        (Piece::Chain, false),
+        (Piece::RevocationList, false),
+        (Piece::Unrevoked, true),
+    ] {
+        let (node, _) = node(&[], &[]);
+        *node.current.write().unwrap() = Some(Arc::new(Current {
+            statement: Vec::new(),
+            sha256: [0; 32],
+            evidence: Evidence {
+                report: Vec::new(),
+                vcek: Vec::new(),
+                ask: Vec::new(),
+                ark: Vec::new(),
+                crl: Vec::new(),
+            },
+            epoch_key: SigningKey::from_seed([1; 32]),
+            beacon: String::new(),
+            index: 0,
+            made_ms,
+        }));
+        assert!(!node.is_renewal_due(made_ms));
+        let kds = KdsFailure::Off;
+        node.withdraw_if_revoked(&CollateralError::Missing { piece, kds });
+        assert_eq!(node.current().is_none(), is_withdrawn, "{piece:?}");
+        assert_eq!(node.is_renewal_due(made_ms), is_withdrawn);
+    }
 }

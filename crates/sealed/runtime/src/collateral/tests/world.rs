@@ -248,7 +248,8 @@ impl World {
         table: &CertificateTable,
         now_ms: u64,
     ) -> Result<Evidence, CollateralError> {
-        let outcome = self.collateral.gather(report, table, now_ms).await;
+        let all = Sources::HostAndService;
+        let outcome = self.collateral.gather(report, table, all, now_ms).await;
         if let Ok(evidence) = &outcome {
             assert!(is_accepted_by_clients(evidence, now_ms));
         }
