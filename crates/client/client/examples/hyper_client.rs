@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use bytes::Bytes;
 use chancery_client::{AttestedConnector, Deployment};
@@ -13,7 +14,21 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // In words: the checklist that a refusal holds fills pages.
+            let chain = std::iter::successors(Some(&*error as &dyn Error), |error| error.source());
+            let words: Vec<String> = chain.map(ToString::to_string).collect();
+            // Nobody is left to tell if this fails.
+            drop(writeln!(std::io::stderr(), "{}", words.join(": ")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(file), Some(path)) = (arguments.next(), arguments.next()) else {
         return Err("usage: hyper_client DEPLOYMENT_FILE PATH".into());
