@@ -27,11 +27,12 @@ const GUID_CRL: [u8; 16] = [
     0x92, 0xf8, 0x1b, 0xc3, 0x58, 0x11, 0x4d, 0x3d, 0x97, 0xff, 0xd1, 0x9f, 0x88, 0xdc, 0x67, 0xea,
 ];
 
-/// Reads a certificate table. Entries of other kinds (such as VLEK certificates, which no policy of ours accepts) are skipped.
+/// Reads a certificate table. Entries of other kinds (such as VLEK certificates, which no policy of ours accepts) are skipped, and so
+/// are those whose content is empty, larger than [`COLLATERAL_SIZE_MAX`], or neither DER nor one PEM block: one that a host wrote badly
+/// does not take a good one away.
 ///
 /// # Errors
-/// [`PlatformError::Malformed`] if the table has no end, an entry lies outside it, a kind is there twice, a content is
-/// larger than [`COLLATERAL_SIZE_MAX`] or is neither DER nor one PEM block.
+/// [`PlatformError::Malformed`] if the table has no end, an entry lies outside it, or a kind is there twice.
 pub fn parse_certificate_table(bytes: &[u8]) -> Result<CertificateTable, PlatformError> {
     let mut table = CertificateTable::default();
     if bytes.is_empty() {
@@ -56,7 +57,10 @@ pub fn parse_certificate_table(bytes: &[u8]) -> Result<CertificateTable, Platfor
             .zip(usize::try_from(length).ok())
             .and_then(|(start, length)| bytes.get(start..start.checked_add(length)?))
             .ok_or(PlatformError::Malformed)?;
-        if slot.replace(to_der(content)?).is_some() {
+        let Some(der) = to_der(content) else {
+            continue;
+        };
+        if slot.replace(der).is_some() {
             return Err(PlatformError::Malformed);
         }
     }
@@ -100,18 +104,15 @@ fn split_entry(entry: &[u8; 24]) -> ([u8; 16], u32, u32) {
 }
 
 /// The DER of a content that is DER or one PEM block.
-fn to_der(content: &[u8]) -> Result<Vec<u8>, PlatformError> {
-    if content.is_empty() || content.len() > COLLATERAL_SIZE_MAX {
-        return Err(PlatformError::Malformed);
+fn to_der(content: &[u8]) -> Option<Vec<u8>> {
+    if content.len() > COLLATERAL_SIZE_MAX {
+        return None;
     }
     if content.first() == Some(&0x30) {
-        return Ok(content.to_vec());
+        return Some(content.to_vec());
     }
-    let mut blocks = read_pem(content, 1).map_err(|_pem| PlatformError::Malformed)?;
-    blocks
-        .pop()
-        .map(|block| block.der)
-        .ok_or(PlatformError::Malformed)
+    let mut blocks = read_pem(content, 1).ok()?;
+    blocks.pop().map(|block| block.der)
 }
 
 #[cfg(test)]
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_contents_that_are_neither_der_nor_one_pem_block() {
+    fn skips_contents_that_are_neither_der_nor_one_pem_block_and_keeps_the_rest() {
         let two = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n\
             -----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
         let key = b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
@@ -229,10 +230,12 @@ mod tests {
             broken,
             &large,
         ] {
-            assert_eq!(
-                parse_certificate_table(&table(&[(GUID_VCEK, content)])),
-                Err(PlatformError::Malformed)
-            );
+            let bytes = table(&[(GUID_ASK, content), (GUID_VCEK, VCEK), (GUID_ARK, content)]);
+            let expected = CertificateTable {
+                vcek: Some(VCEK.to_vec()),
+                ..CertificateTable::default()
+            };
+            assert_eq!(parse_certificate_table(&bytes), Ok(expected));
         }
         let good = b"-----BEGIN CERTIFICATE-----\r\nMAA=\r\n-----END CERTIFICATE-----\r\n\0";
         let read = parse_certificate_table(&table(&[(GUID_VCEK, good)])).unwrap();
