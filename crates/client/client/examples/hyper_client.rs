@@ -19,10 +19,14 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // In words: the checklist that a refusal holds fills pages.
-            let chain = std::iter::successors(Some(&*error as &dyn Error), |error| error.source());
-            let words: Vec<String> = chain.map(ToString::to_string).collect();
+            let mut words = error.to_string();
+            let mut source = error.source();
+            while let Some(cause) = source {
+                words = format!("{words}: {cause}");
+                source = cause.source();
+            }
             // Nobody is left to tell if this fails.
-            drop(writeln!(std::io::stderr(), "{}", words.join(": ")));
+            drop(writeln!(std::io::stderr(), "{words}"));
             ExitCode::FAILURE
         }
     }
