@@ -7,6 +7,7 @@ use std::vec;
 use chancery_dsse::Envelope;
 use chancery_dsse::SigningKey;
 use chancery_evidence::CpuId;
+use chancery_evidence::ReportVersion;
 use chancery_evidence::SignerInfo;
 use chancery_evidence::VekIdentity;
 use chancery_evidence::VekKind;
@@ -14,7 +15,9 @@ use chancery_evidence::VekKind;
 use super::pki::NOW_MS;
 use super::pki::TestAnchor;
 use super::*;
+use crate::anchor::Amd;
 use crate::anchor::Mode;
+use crate::check::CheckRow;
 use crate::envelope::RELEASE_POLICY_TYPE;
 use crate::envelope::SignedPolicyError;
 use crate::envelope::TCB_FLOORS_TYPE;
@@ -256,6 +259,7 @@ struct Case {
     fields: ReportFields,
     evidence: Option<Evidence>,
     policy: ReleasePolicy,
+    floors: TcbFloors,
     report_data: [u8; 64],
     now_ms: u64,
 }
@@ -266,6 +270,7 @@ impl Case {
             fields: pki::fields(LINE),
             evidence: None,
             policy: pki::policy(LINE),
+            floors: pki::floors(LINE),
             report_data: [0x11; 64],
             now_ms: NOW_MS,
         }
@@ -282,17 +287,22 @@ impl Case {
             &TestAnchor::load(),
             &self.evidence(),
             &self.policy,
-            &pki::floors(LINE),
+            &self.floors,
             &self.report_data,
             self.now_ms,
         )
     }
 
-    /// How one check ended in an appraisal that ended well.
-    fn outcome(&self, check: CheckId) -> Outcome {
+    /// One row of an appraisal that ended well.
+    fn row(&self, check: CheckId) -> CheckRow {
         let verdict = self.appraise().unwrap();
         let row = verdict.rows().iter().find(|row| row.check == check);
-        row.unwrap().outcome
+        row.unwrap().clone()
+    }
+
+    /// How one check ended in an appraisal that ended well.
+    fn outcome(&self, check: CheckId) -> Outcome {
+        self.row(check).outcome
     }
 }
 
@@ -474,4 +484,94 @@ fn a_pinned_id_block_is_compared_member_by_member() {
     assert_eq!(with(4, None, None), ["guest_svn"]);
     assert_eq!(with(0, Some([2; 16]), Some([2; 16])), ["family_id"]);
     assert_eq!(with(0, Some([1; 16]), Some([1; 16])), ["image_id"]);
+}
+
+#[test]
+fn a_debuggable_guest_passes_by_its_dangerous_field_alone() {
+    let mut case = Case::new();
+    case.fields.policy =
+        GuestPolicy::from_bits(GuestPolicy::RESERVED_ONE | GuestPolicy::DEBUG);
+    let refusal = case.appraise().unwrap_err();
+    assert_eq!(failed_names(&refusal), ["guest_policy_forbidden"]);
+    case.policy.dangerous_guest_policy_allowed = GuestPolicy::DEBUG;
+    case.policy.guest_policy.forbidden &= !GuestPolicy::DEBUG;
+    let waived = Outcome::NotChecked;
+    assert_eq!(case.outcome(CheckId::GuestPolicyForbidden), waived);
+}
+
+#[test]
+fn floors_end_at_their_last_moment() {
+    let mut case = Case::new();
+    case.floors.issued_ms = 0;
+    case.floors.expires_ms = NOW_MS + 1;
+    assert_eq!(case.outcome(CheckId::FloorsExpiry), Outcome::Passed);
+    case.floors.expires_ms = NOW_MS;
+    let refusal = case.appraise().unwrap_err();
+    assert_eq!(failed_names(&refusal), ["floors_expiry"]);
+}
+
+#[test]
+fn a_floor_s_row_shows_the_level_that_the_report_has() {
+    let level = pki::tcb(LINE).to_string();
+    let row = Case::new().row(CheckId::TcbReportedFloor);
+    assert_eq!(row.got, level);
+    assert!(row.expected.ends_with(&level), "{}", row.expected);
+}
+
+#[test]
+fn a_report_without_mitigation_vectors_passes_where_none_are_required() {
+    let mut case = Case::new();
+    let cpuid = case.fields.version.cpuid().unwrap();
+    case.fields.version = ReportVersion::V3(cpuid);
+    let both = ["mitigation_launch", "mitigation_current"];
+    assert_eq!(failed_names(&case.appraise().unwrap_err()), both);
+    case.floors.rules[0].floor.mitigation_required = 0;
+    let waived = Outcome::NotChecked;
+    assert_eq!(case.outcome(CheckId::MitigationLaunch), waived);
+    assert_eq!(case.outcome(CheckId::MitigationCurrent), waived);
+}
+
+#[test]
+fn provisional_firmware_passes_by_its_dangerous_field_alone() {
+    let mut case = Case::new();
+    case.policy.dangerous_allow_provisional_firmware = true;
+    assert_eq!(case.outcome(CheckId::FirmwareCommitted), Outcome::Passed);
+    case.fields.current_firmware.build += 1;
+    let waived = Outcome::NotChecked;
+    assert_eq!(case.outcome(CheckId::FirmwareCommitted), waived);
+    case.policy.dangerous_allow_provisional_firmware = false;
+    let refusal = case.appraise().unwrap_err();
+    assert_eq!(failed_names(&refusal), ["firmware_committed"]);
+}
+
+#[test]
+fn a_list_is_not_below_the_number_that_the_floors_demand() {
+    let id = "reports/milan-v5-vcek-01-gcp";
+    let evidence = Evidence {
+        report: read(&std::format!("{id}/report.bin")),
+        vcek: read(&std::format!("{id}/vek.der")),
+        ask: read("roots/milan/ask.der"),
+        ark: read("roots/milan/ark.der"),
+        crl: read("crls/milan-2026-06-22.crl.der"),
+    };
+    let policy = ReleasePolicy::baseline(1, 0, u64::MAX);
+    // The list's number is 9.
+    for (least, passes) in [(0, true), (9, true), (10, false)] {
+        let mut floors = pki::floors(LINE);
+        floors.crl_numbers_min.milan = least;
+        let inputs = Inputs {
+            policy: &policy,
+            floors: &floors,
+            expected_report_data: None,
+            now_ms: NOW_MS,
+        };
+        let mut rows = Rows::default();
+        let result = chain::run(&Amd, &evidence, &inputs, &mut rows);
+        assert_eq!(result.is_ok(), passes, "{least}");
+        let rows = rows.into_rows();
+        let mut numbers = rows
+            .iter()
+            .filter(|row| row.check == CheckId::RevocationNumber);
+        assert_eq!(numbers.next().unwrap().got, "9");
+    }
 }
