@@ -110,7 +110,7 @@ fn key(args: &AdminsKeyArgs) -> Result<Outcome, CliError> {
 pub(crate) fn make_key(path: &Path, receivers: &str) -> Result<Outcome, CliError> {
     let public_path = beside(path);
     if public_path.symlink_metadata().is_ok() {
-        return Err(CliError::FileExists { path: public_path });
+        return Err(CliError::KeyExists { path: public_path });
     }
     let public = create_signing_key(path)?.public_key();
     let text = Base64::encode_string(&public.to_bytes());

@@ -37,6 +37,18 @@ pub enum CliError {
         /// The file.
         path: PathBuf,
     },
+    /// A private key would be written where a file exists already.
+    KeyExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that `--force` does not replace.
+    OutputProtected {
+        /// The file.
+        path: PathBuf,
+        /// Why not, in words.
+        reason: &'static str,
+    },
     /// A file is over its limit.
     FileTooLarge {
         /// The file.
@@ -166,15 +178,21 @@ impl CliError {
             Self::FileRead { .. } => "check the path and its permissions",
             Self::FileWrite { .. } => "check the path, its permissions and the free space",
             Self::FileExists { .. } => "choose another file, or pass --force to replace it",
+            Self::KeyExists { .. } => "choose another file: a key is never replaced",
+            Self::OutputProtected { .. } => {
+                "choose another file; --force does not replace this one"
+            }
             Self::KeyExposed { .. } => {
                 "take the key from the others with chmod 600; if they may have read it, replace it"
             }
             Self::KeyUnreadable { .. } => {
                 "pass an admin key as `tenant create` writes it, not the recovery key"
             }
-            Self::ContextMissing { .. } => {
-                "pass --ready-file FILE, or --deployment FILE --tenant SLUG --key FILE"
-            }
+            Self::ContextMissing { option } => match *option {
+                "--deployment" => "pass --deployment FILE, or --ready-file FILE",
+                "--tenant" => "pass --tenant SLUG, or --ready-file FILE",
+                _ => "pass --key FILE, or --ready-file FILE",
+            },
             Self::EditInvalid { .. } => "correct the file at that place and repeat",
             Self::DocumentInvalid { .. } => "get the document again from whoever made it",
             Self::AnchorUnavailable { .. } => {
@@ -290,6 +308,10 @@ impl fmt::Display for CliError {
             Self::FileRead { path, .. } => write!(f, "cannot read {}", path.display()),
             Self::FileWrite { path, .. } => write!(f, "cannot write {}", path.display()),
             Self::FileExists { path } => write!(f, "{} exists already", path.display()),
+            Self::KeyExists { path } => write!(f, "{} exists already", path.display()),
+            Self::OutputProtected { path, reason } => {
+                write!(f, "{} is not replaced: {reason}", path.display())
+            }
             Self::FileTooLarge { path, size_max } => {
                 write!(f, "{} is larger than {size_max} bytes", path.display())
             }

@@ -35,12 +35,7 @@ pub fn create_signing_key(path: &Path) -> Result<SigningKey, CliError> {
     fill(bytes.as_mut_slice())?;
     let seed = Ed25519Seed::from_bytes(*bytes);
     let key = seed.signing_key();
-    write(
-        path,
-        &KeyFile::Ed25519(seed).to_json(),
-        Privacy::Private,
-        Existing::Keep,
-    )?;
+    write_new(path, &KeyFile::Ed25519(seed))?;
     Ok(key)
 }
 
@@ -55,13 +50,17 @@ pub fn create_recovery_key(path: &Path) -> Result<PublicKeyset, CliError> {
     let keyset = Keyset::from_seed(KeysetSeed::from_bytes(*bytes))
         .map_err(|_library_fault| CliError::Entropy)?;
     let (seed, public) = keyset.into_parts();
-    write(
-        path,
-        &KeyFile::Keyset(seed).to_json(),
-        Privacy::Private,
-        Existing::Keep,
-    )?;
+    write_new(path, &KeyFile::Keyset(seed))?;
     Ok(public)
+}
+
+/// Writes a key that is not anywhere else yet. No key is ever replaced by it.
+fn write_new(path: &Path, key: &KeyFile) -> Result<(), CliError> {
+    let written = write(path, &key.to_json(), Privacy::Private, Existing::Keep);
+    written.map_err(|error| match error {
+        CliError::FileExists { path } => CliError::KeyExists { path },
+        other => other,
+    })
 }
 
 /// Reads a signing key.
@@ -97,7 +96,7 @@ mod tests {
             first.id()
         );
         let again = create_signing_key(&folder.path("a"));
-        assert!(matches!(again, Err(CliError::FileExists { .. })));
+        assert!(matches!(again, Err(CliError::KeyExists { .. })));
         assert_eq!(
             read_signing_key(&folder.path("a")).unwrap().id(),
             first.id()
@@ -120,7 +119,7 @@ mod tests {
         ));
         assert!(matches!(
             create_recovery_key(&path),
-            Err(CliError::FileExists { .. })
+            Err(CliError::KeyExists { .. })
         ));
     }
 

@@ -42,7 +42,7 @@ fn a_new_key_is_private_and_its_public_half_is_read_back_by_name() {
     let (name, public) = named_key(&named, "--add").unwrap();
     assert_eq!((name.as_str(), public.id()), ("eve", signing.id()));
     assert!(outcome.text.contains(&signing.id().to_hex()));
-    assert!(matches!(key(&args), Err(CliError::FileExists { .. })));
+    assert!(matches!(key(&args), Err(CliError::KeyExists { .. })));
     let private = format!("eve={}", folder.path("eve.key").display());
     let refused = named_key(&private, "--add").unwrap_err();
     assert!(refused.to_string().contains(".pub"), "{refused}");

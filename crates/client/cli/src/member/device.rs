@@ -22,7 +22,7 @@ use crate::api::{TenantSession, index, text};
 use crate::args::member::{DeviceAcceptArgs, DeviceAddArgs, DeviceRequestArgs, DeviceRevokeArgs};
 use crate::context::{Context, Environment};
 use crate::error::CliError;
-use crate::files::{Existing, Privacy, write};
+use crate::files::{Existing, Privacy, check_replaceable, write};
 use crate::output::{Outcome, aligned, printable};
 
 /// Runs `device request`.
@@ -75,6 +75,9 @@ pub(crate) async fn add<S: AnchorSource>(
         return Err(CliError::FileExists {
             path: args.out.clone(),
         });
+    }
+    if existing == Existing::Force {
+        check_replaceable(&args.out)?;
     }
     let context = Context::load(&args.member.context, environment)?;
     let folder = context.home_folder(args.member.home.as_deref(), environment)?;
