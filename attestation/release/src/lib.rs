@@ -64,5 +64,5 @@ pub use error::Error;
 pub use shape::{Shape, VcpuModel};
 pub use statement::{
     COMMAND_LINE_SIZE_MAX, MeasuredInputs, MeasuredKernel, PREDICATE_TYPE, ReleaseStatement,
-    STATEMENT_TYPE, SUBJECTS_MAX, Subject,
+    SERIAL_MAX, STATEMENT_TYPE, SUBJECTS_MAX, Subject,
 };

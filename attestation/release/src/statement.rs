@@ -23,6 +23,9 @@ pub const PREDICATE_TYPE: &str = "urn:chancery:release:v1";
 /// Most shapes of one release, as many as a release policy can list.
 pub const SUBJECTS_MAX: usize = 64;
 
+/// Largest serial: the largest integer on which all JSON readers agree (RFC 7493, section 2.2).
+pub const SERIAL_MAX: u64 = (1 << 53) - 1;
+
 /// Longest command line of a kernel, in bytes; Linux reads 2048 of them on x86.
 pub const COMMAND_LINE_SIZE_MAX: usize = 4096;
 
@@ -107,7 +110,7 @@ pub struct ReleaseStatement {
     pub id: String,
     /// The release's version, 1 to 64 bytes of visible ASCII, as in the release policy.
     pub version: String,
-    /// From 1 on; only grows from statement to statement.
+    /// From 1 to [`SERIAL_MAX`]; only grows from statement to statement.
     pub serial: u64,
     /// In force from this time, milliseconds since the Unix epoch.
     pub issued_ms: u64,
@@ -134,10 +137,10 @@ impl ReleaseStatement {
                 return Err(Error::value(pointer, "1 to 64 bytes of visible ASCII"));
             }
         }
-        if self.serial == 0 {
+        if !(1..=SERIAL_MAX).contains(&self.serial) {
             return Err(Error::value(
                 "/predicate/serial",
-                "a whole number from 1 on",
+                "a whole number from 1 to 9007199254740991",
             ));
         }
         if self.issued_ms >= self.expires_ms {

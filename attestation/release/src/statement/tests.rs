@@ -185,6 +185,11 @@ const OUT_OF_FORM: &[(&str, &str, &str)] = &[
     ),
     ("\"serial\":7", "\"serial\":0", "/predicate/serial"),
     (
+        "\"serial\":7",
+        "\"serial\":9007199254740992",
+        "/predicate/serial",
+    ),
+    (
         "\"expires_ms\":2000",
         "\"expires_ms\":1000",
         "/predicate/expires_ms",

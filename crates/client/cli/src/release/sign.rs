@@ -1,23 +1,24 @@
 //! `release sign`: release statements, policies and floors, signed by one person after another.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chancery_client::now_ms;
 use chancery_dsse::{Envelope, SigningKey};
 use chancery_json::{Object, Value};
-use chancery_release::ReleaseStatement;
+use chancery_release::{ReleaseStatement, SERIAL_MAX};
 
 use super::document::{Document, Loaded, load};
 use super::error::ReleaseError;
 use super::measure::measure;
 use crate::args::release::{ReleaseSignArgs, StatementArgs};
 use crate::error::CliError;
-use crate::files::{Existing, Privacy, write};
+use crate::files::{Existing, Privacy, refuse_inputs, write};
 use crate::keys::read_signing_key;
 use crate::output::{Outcome, printable};
 
 /// Runs `release sign`.
 pub(super) fn run(args: &ReleaseSignArgs) -> Result<Outcome, CliError> {
+    refuse_inputs(&args.out, inputs(args))?;
     let Loaded { document, envelope } = match &args.document {
         Some(path) => load(path, args.kind)?,
         None => Loaded {
@@ -33,27 +34,62 @@ pub(super) fn run(args: &ReleaseSignArgs) -> Result<Outcome, CliError> {
         .iter()
         .map(|path| read_signing_key(path))
         .collect::<Result<Vec<_>, _>>()?;
+    check_number(&document, args.document.as_deref())?;
     let envelope = signed(&document, envelope, &keys, args)?;
     let existing = Existing::from_force(args.force);
     write(&args.out, &envelope.to_json(), Privacy::Public, existing)?;
-    let signers: Vec<String> = envelope
-        .unverified_signers()
-        .map(|signer| signer.to_hex())
-        .collect();
     let path = args.out.display().to_string();
-    let text = format!(
-        "Signed, in {}\n\n{}\n\nsigned by  {}",
+    let (signed, others) = signatures(&envelope, &keys);
+    let mut text = format!(
+        "Signed, in {}\n\n{}\n\nsigned now by  {}",
         printable(&path),
         document.text(),
-        signers.join("\n           ")
+        signed.join("\n               ")
     );
-    let signers: Vec<Value> = signers.into_iter().map(Value::from).collect();
-    let json = Object::with_capacity(4)
+    if !others.is_empty() {
+        text.push_str("\n\nOther signatures in the file, not checked:\n  ");
+        text.push_str(&others.join("\n  "));
+    }
+    let values = |ids: Vec<String>| ids.into_iter().map(Value::from).collect::<Vec<_>>();
+    let json = Object::with_capacity(5)
         .with("kind", document.kind().word())
         .with("document", document.json())
-        .with("signers", signers)
+        .with("signers", values(signed))
+        .with("unchecked_signatures", values(others))
         .with("file", path);
     Ok(Outcome::done(text, json))
+}
+
+/// Every file that the command reads.
+fn inputs(args: &ReleaseSignArgs) -> impl Iterator<Item = &Path> {
+    let launch = &args.launch;
+    let optional = [
+        &args.document,
+        &args.previous,
+        &launch.ovmf,
+        &launch.kernel,
+        &launch.initrd,
+    ];
+    let optional = optional.into_iter().flatten();
+    optional.chain(&args.keys).map(PathBuf::as_path)
+}
+
+/// The ids of the keys that signed now, and of the other signatures in the envelope, which nobody has checked here.
+fn signatures(envelope: &Envelope, keys: &[SigningKey]) -> (Vec<String>, Vec<String>) {
+    let own: Vec<String> = keys.iter().map(|key| key.id().to_hex()).collect();
+    let ids = envelope.unverified_signers().map(|id| id.to_hex());
+    ids.partition(|id| own.contains(id))
+}
+
+/// Refuses a number after which there is none that JSON readers agree on.
+fn check_number(document: &Document, path: Option<&Path>) -> Result<(), CliError> {
+    if document.number() <= SERIAL_MAX {
+        return Ok(());
+    }
+    Err(CliError::EditInvalid {
+        path: path.unwrap_or_else(|| Path::new("")).to_owned(),
+        reason: format!("its number is above {SERIAL_MAX}, the largest"),
+    })
 }
 
 /// A new statement about what is measured now.

@@ -179,7 +179,9 @@ fn the_measurement_of_a_genuine_milan_report_comes_out_of_its_published_hashes()
     let ovmf = folder.path("metadata.fd");
     std::fs::write(&ovmf, image_with_metadata(inputs)).unwrap();
     let number = |name: &str| at(inputs, name).as_u64().unwrap().to_string();
-    let (vcpus, features) = (number("vcpus"), number("guest_features"));
+    let vcpus = number("vcpus");
+    let features = at(inputs, "guest_features").as_u64().unwrap();
+    let features = format!("{features:#x}");
     let extra = [
         "--ovmf",
         ovmf.to_str().unwrap(),
@@ -421,6 +423,56 @@ fn json_of(bytes: &[u8]) -> Value {
 }
 
 #[test]
+fn force_destroys_no_key_and_no_input() {
+    let signed = Signed::new();
+    let key = signed.read("b.key");
+    for line in [
+        "sign one.dsse --key b.key --out b.key --force",
+        "sign one.dsse --key b.key --out a.key --force",
+        "sign one.dsse --key b.key --out one.dsse --force",
+    ] {
+        let refused = signed.run(line);
+        assert!(
+            matches!(refused, Err(CliError::OutputProtected { .. })),
+            "{line}"
+        );
+    }
+    assert_eq!(signed.read("b.key"), key);
+    let again = signed.run("keygen --out a.key").unwrap_err();
+    assert!(!again.advice().unwrap().contains("--force"));
+}
+
+#[test]
+fn a_folder_is_no_exposed_key() {
+    let signed = Signed::new();
+    let folder = signed.folder.path("").display().to_string();
+    let error = signed
+        .run(&format!("sign one.dsse --key {folder} --out two.dsse"))
+        .unwrap_err();
+    assert!(matches!(error, CliError::FileRead { .. }), "{error:?}");
+}
+
+#[test]
+fn a_number_after_which_there_is_none_is_not_signed() {
+    let signed = Signed::new();
+    let last = "9007199254740991";
+    signed.run(&signed.sign(last, "last.dsse")).unwrap();
+    for serial in ["9007199254740992", "18446744073709551615"] {
+        assert!(signed.run(&signed.sign(serial, "two.dsse")).is_err());
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../policies/turin.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    let large = text.replacen("\"version\": 1,", "\"version\": 9007199254740992,", 1);
+    assert_ne!(large, text);
+    signed.write("policy.json", large.as_bytes());
+    let line = "sign policy.json --kind release-policy --key a.key --out policy.dsse";
+    assert!(matches!(
+        signed.run(line),
+        Err(CliError::EditInvalid { .. })
+    ));
+}
+
+#[test]
 fn several_people_sign_one_after_another_and_a_threshold_counts() {
     let signed = Signed::new();
     let both = "--release-key a.key.pub --release-key b.key.pub --at 2026-06-01T00:00:00Z";
@@ -436,7 +488,17 @@ fn several_people_sign_one_after_another_and_a_threshold_counts() {
     let outcome = signed
         .run("sign one.dsse --key b.key --out two.dsse")
         .unwrap();
-    assert_eq!(at(&json(&outcome), "signers").as_array().unwrap().len(), 2);
+    // Only who signed now is told as a signer; nobody checked the other signature.
+    let signed_now = json(&outcome);
+    let ids = |name| at(&signed_now, name).as_array().unwrap();
+    assert_eq!(
+        (ids("signers").len(), ids("unchecked_signatures").len()),
+        (1, 1)
+    );
+    assert_ne!(ids("signers"), ids("unchecked_signatures"));
+    let (before, after) = outcome.text.split_once("not checked:").unwrap();
+    assert!(before.contains(text(&signed_now, "signers/0")));
+    assert!(after.contains(text(&signed_now, "unchecked_signatures/0")));
     assert!(signed.failed(&format!("verify two.dsse {both}")).is_empty());
     // Nobody signs twice, and nothing is replaced without being asked for.
     assert!(
