@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chancery_release::VcpuModel;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::values::{parse_model, parse_number, parse_sha256, parse_sha384, parse_signature};
+use super::values::{parse_features, parse_model, parse_sha256, parse_sha384, parse_signature};
 use crate::time::parse_utc;
 
 /// What can be done with releases.
@@ -79,8 +79,8 @@ pub struct LaunchArgs {
     /// The model as CPUID function 1 gives it in EAX; repeat for a digest of each
     #[arg(long = "vcpu-sig", value_name = "VALUE", value_delimiter = ',', value_parser = parse_signature)]
     pub vcpu_signatures: Vec<VcpuModel>,
-    /// SEV_FEATURES of the guest
-    #[arg(long, value_name = "HEX", value_parser = parse_number, default_value = "0x1")]
+    /// SEV_FEATURES of the guest, as 0x and hexadecimal digits
+    #[arg(long, value_name = "HEX", value_parser = parse_features, default_value = "0x1")]
     pub guest_features: u64,
 }
 

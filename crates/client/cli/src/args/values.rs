@@ -13,6 +13,13 @@ pub(super) fn parse_number(text: &str) -> Result<u64, String> {
     number.map_err(|_form| "a number such as 0x1 is wanted".to_owned())
 }
 
+/// SEV_FEATURES, with the `0x` that tells them from a decimal number.
+pub(super) fn parse_features(text: &str) -> Result<u64, String> {
+    let prefixed = text.starts_with("0x") || text.starts_with("0X");
+    let number = prefixed.then(|| parse_number(text).ok()).flatten();
+    number.ok_or_else(|| "0x and hexadecimal digits are wanted, such as 0x1".to_owned())
+}
+
 /// A CPUID signature.
 pub(super) fn parse_signature(text: &str) -> Result<VcpuModel, String> {
     let eax = parse_number(text)?;
@@ -63,6 +70,11 @@ mod tests {
         }
         for text in ["", "0x", "0x+1", "ff", "-1", "0x10000000000000000", " 1"] {
             assert!(parse_number(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_features("0x21"), Ok(0x21));
+        for text in ["21", "1", "0x", "", "0x+1", "33"] {
+            let refused = parse_features(text).unwrap_err();
+            assert!(refused.starts_with("0x and hexadecimal"), "{text}");
         }
         assert!(parse_signature("0x100000000").is_err());
         assert_eq!(
