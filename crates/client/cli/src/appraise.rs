@@ -12,8 +12,8 @@ use chancery_client::Row;
 use chancery_dsse::Envelope;
 use chancery_json::Object;
 use chancery_verify::{
-    Anchor as _, CheckId, Evidence, Mode, Outcome as CheckOutcome, ReleasePolicy, Stage, TcbFloors,
-    examine,
+    Anchor as _, CheckId, Evidence, Mode, Outcome as CheckOutcome, RELEASE_POLICY_TYPE,
+    ReleasePolicy, Stage, TCB_FLOORS_TYPE, TcbFloors, examine,
 };
 
 use self::collateral::{Chain, chain, der};
@@ -72,12 +72,25 @@ pub(crate) fn run<S: AnchorSource>(args: &AppraiseArgs, source: &S) -> Result<Ou
     let mode = S::Anchor::MODE;
     // The emulated root is pinned beside the deployment file, or else beside the certificates; AMD's are built in.
     let anchor_file = args.deployment.as_deref().or(args.ca.as_deref());
-    let anchor = source
-        .anchor(anchor_file.unwrap_or_else(|| Path::new("")))
-        .map_err(|reason| CliError::AnchorUnavailable { reason })?;
+    let anchor = source.anchor(anchor_file.unwrap_or_else(|| Path::new("")));
     let mut missing = Vec::new();
-    let appraisal = match inputs(args, mode, &mut missing) {
-        Some(inputs) => {
+    // Each file is read once, because a pipe gives its bytes once.
+    let report = taken(
+        read_report(&args.report),
+        CheckId::ReportLength,
+        "a report of 1184 bytes",
+        &mut missing,
+    );
+    let inputs = inputs(args, mode, report.as_deref(), &mut missing);
+    let anchor = anchor.map_err(|reason| {
+        missing.push(Missing {
+            check: CheckId::RootPinned,
+            expected: "the pinned root (--deployment, or else beside --ca)".to_owned(),
+            got: reason,
+        });
+    });
+    let appraisal = match (inputs, anchor) {
+        (Some(inputs), Ok(anchor)) => {
             let Inputs {
                 evidence,
                 policy,
@@ -89,6 +102,7 @@ pub(crate) fn run<S: AnchorSource>(args: &AppraiseArgs, source: &S) -> Result<Ou
             Appraisal {
                 mode,
                 refused_in: examination.refused_in(),
+                is_appraised: true,
                 rows: examination
                     .rows()
                     .iter()
@@ -98,7 +112,7 @@ pub(crate) fn run<S: AnchorSource>(args: &AppraiseArgs, source: &S) -> Result<Ou
                 claims: claims(&evidence.report),
             }
         }
-        None => refused(mode, missing, args),
+        (None, _) | (_, Err(())) => refused(mode, missing, report.as_deref()),
     };
     Ok(appraisal.outcome(args.at))
 }
@@ -114,15 +128,15 @@ fn as_row(row: &chancery_verify::CheckRow) -> Row {
 
 /// A refusal without any appraisal, because something is missing. A report that is there and is none is told first, as an
 /// appraisal would.
-fn refused(mode: Mode, mut missing: Vec<Missing>, args: &AppraiseArgs) -> Appraisal {
-    let report = read_report(&args.report).map(|bytes| parse_report(&bytes));
-    let claims = match report {
-        Ok(Ok(report)) => json(&report, line_of(report.fields())),
-        Ok(Err(fault)) => {
+fn refused(mode: Mode, mut missing: Vec<Missing>, report: Option<&[u8]>) -> Appraisal {
+    let claims = match report.map(parse_report) {
+        Some(Ok(report)) => json(&report, line_of(report.fields())),
+        Some(Err(fault)) => {
             missing.insert(0, Missing::fault(fault));
             Object::new()
         }
-        Err(_told) => Object::new(),
+        // That it cannot be read is told already.
+        None => Object::new(),
     };
     let first = missing.iter().map(|missing| missing.check.stage()).min();
     let rows = missing.into_iter().map(|missing| {
@@ -137,6 +151,7 @@ fn refused(mode: Mode, mut missing: Vec<Missing>, args: &AppraiseArgs) -> Apprai
     Appraisal {
         mode,
         refused_in: Some(first.unwrap_or(Stage::Parse)),
+        is_appraised: false,
         rows: rows.collect(),
         notes: Vec::new(),
         claims,
@@ -151,16 +166,14 @@ fn claims(bytes: &[u8]) -> Object {
     )
 }
 
-/// Reads every file. None if one is missing or is no policy or no floors; then `missing` says which.
-fn inputs(args: &AppraiseArgs, mode: Mode, missing: &mut Vec<Missing>) -> Option<Inputs> {
+/// Reads every other file. None if one is missing or is no policy or no floors; then `missing` says which.
+fn inputs(
+    args: &AppraiseArgs,
+    mode: Mode,
+    report: Option<&[u8]>,
+    missing: &mut Vec<Missing>,
+) -> Option<Inputs> {
     let mut notes = Vec::new();
-    let report = read_report(&args.report);
-    let report = taken(
-        report,
-        CheckId::ReportLength,
-        "a report of 1184 bytes",
-        missing,
-    );
     let vek = taken(
         read_document(&args.vek),
         CheckId::LeafEncoding,
@@ -168,22 +181,16 @@ fn inputs(args: &AppraiseArgs, mode: Mode, missing: &mut Vec<Missing>) -> Option
         missing,
     );
     let vek = vek.map(|bytes| der(bytes, pem::CERTIFICATE));
-    let chain = given_chain(args, mode, report.as_deref(), vek.as_deref(), missing);
+    let chain = given_chain(args, mode, report, vek.as_deref(), missing);
     let crl = match &args.crl {
-        Some(path) => taken(
-            read_document(path),
-            CheckId::RevocationPresent,
-            "a revocation list (--crl)",
-            missing,
-        )
-        .map(|bytes| der(bytes, pem::CRL)),
+        Some(path) => given_crl(path, missing),
         None => Some(Vec::new()),
     };
     let policy = policy(&args.policy, missing, &mut notes);
     let floors = floors(args, missing, &mut notes);
     let Chain { intermediate, root } = chain?;
     let evidence = Evidence {
-        report: report?,
+        report: report?.to_vec(),
         vcek: vek?,
         ask: intermediate,
         ark: root,
@@ -205,6 +212,23 @@ fn taken(
 ) -> Option<Vec<u8>> {
     read.map_err(|error| missing.push(Missing::file(check, expected, &error)))
         .ok()
+}
+
+/// A revocation list that was named. An empty one is no list, and must not pass for one that nobody named.
+fn given_crl(path: &Path, missing: &mut Vec<Missing>) -> Option<Vec<u8>> {
+    const WANTED: &str = "a revocation list (--crl)";
+    let read = read_document(path);
+    let crl = taken(read, CheckId::RevocationPresent, WANTED, missing)?;
+    let crl = der(crl, pem::CRL);
+    if crl.is_empty() {
+        missing.push(Missing {
+            check: CheckId::RevocationEncoding,
+            expected: WANTED.to_owned(),
+            got: format!("{} holds none", path.display()),
+        });
+        return None;
+    }
+    Some(crl)
 }
 
 /// The certificates above the leaf: those of the file, or AMD's own.
@@ -233,43 +257,51 @@ fn given_chain(
     let bytes = taken(read_document(path), CheckId::RootEncoding, WANTED, missing)?;
     match chain(&bytes) {
         Ok(chain) => Some(chain),
-        Err(count) => {
+        Err(found) => {
             missing.push(Missing {
                 check: CheckId::RootEncoding,
                 expected: WANTED.to_owned(),
-                got: format!("{} holds {count} certificates", path.display()),
+                got: format!("{} holds {found}", path.display()),
             });
             None
         }
     }
 }
 
-/// The payload of a document that may be signed. Its signatures are for `release verify`.
-fn unsigned(bytes: Vec<u8>, check: &'static str, notes: &mut Vec<Note>) -> Vec<u8> {
-    let envelope = is_envelope(&bytes).then(|| Envelope::parse(&bytes).ok());
-    match envelope.flatten() {
-        Some(envelope) => {
-            notes.push(Note {
-                check,
-                reason: "it is signed; `release verify` checks by whom".to_owned(),
-            });
-            envelope.unverified_payload().to_vec()
-        }
-        None => bytes,
+/// The payload of a document that may be signed, or why it has none of this type. Its signatures are for
+/// `release verify`.
+fn unsigned(
+    bytes: Vec<u8>,
+    payload_type: &str,
+    check: &'static str,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<u8>, String> {
+    if !is_envelope(&bytes) {
+        return Ok(bytes);
     }
+    let envelope = Envelope::parse(&bytes).map_err(|error| error.to_string())?;
+    let found = envelope.unverified_payload_type();
+    if found != payload_type {
+        return Err(format!("an envelope of type {found}, not {payload_type}"));
+    }
+    notes.push(Note {
+        check,
+        reason: "it is signed; `release verify` checks by whom".to_owned(),
+    });
+    Ok(envelope.unverified_payload().to_vec())
 }
 
 fn policy(path: &Path, missing: &mut Vec<Missing>, notes: &mut Vec<Note>) -> Option<ReleasePolicy> {
     const WANTED: &str = "a release policy (--policy)";
     let check = CheckId::PolicyWellFormed;
     let bytes = taken(read_document(path), check, WANTED, missing)?;
-    let bytes = unsigned(bytes, "policy_signatures", notes);
-    ReleasePolicy::from_json(&bytes)
-        .map_err(|error| {
+    unsigned(bytes, RELEASE_POLICY_TYPE, "policy_signatures", notes)
+        .and_then(|bytes| ReleasePolicy::from_json(&bytes).map_err(|error| error.describe()))
+        .map_err(|got| {
             missing.push(Missing {
                 check,
                 expected: WANTED.to_owned(),
-                got: error.describe(),
+                got,
             });
         })
         .ok()
@@ -285,16 +317,17 @@ fn floors(
     let floors = match &args.floors {
         Some(path) => {
             let bytes = taken(read_document(path), check, WANTED, missing)?;
-            TcbFloors::from_json(&unsigned(bytes, "floors_signatures", notes))
+            unsigned(bytes, TCB_FLOORS_TYPE, "floors_signatures", notes)
+                .and_then(|bytes| TcbFloors::from_json(&bytes).map_err(|error| error.describe()))
         }
-        None => TcbFloors::shipped(),
+        None => TcbFloors::shipped().map_err(|error| error.describe()),
     };
     floors
-        .map_err(|error| {
+        .map_err(|got| {
             missing.push(Missing {
                 check,
                 expected: WANTED.to_owned(),
-                got: error.describe(),
+                got,
             });
         })
         .ok()

@@ -2,6 +2,8 @@
 
 use chancery_client::now_ms;
 
+use crate::output::printable;
+
 /// Milliseconds of a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -49,6 +51,19 @@ pub(crate) fn utc(ms: u64) -> String {
         .saturating_add(carry);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// A value of a check for a person: times as dates, nothing that a terminal obeys.
+pub(crate) fn dated(value: &str) -> String {
+    let value = printable(value);
+    if !value.contains(" ms") {
+        return value;
+    }
+    let words = value.split(' ').map(|word| match word.parse::<u64>() {
+        Ok(ms) => utc(ms),
+        Err(_) => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ").replace(" ms", "")
 }
 
 /// Reads a time of RFC 3339, section 5.6, as milliseconds since the Unix epoch: a date, `T`, a time of day and `Z` or
@@ -178,6 +193,22 @@ mod tests {
         ] {
             assert_eq!(utc(seconds * 1000 + 999), text);
             assert_eq!(parse_utc(text), Ok(seconds * 1000), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_of_checks_are_told_as_dates() {
+        for (value, told) in [
+            (
+                "0 to before 1000 ms",
+                "1970-01-01T00:00:00Z to before 1970-01-01T00:00:01Z",
+            ),
+            ("at most 1000 ms", "at most 1970-01-01T00:00:01Z"),
+            ("1000 ms; waived by x", "1970-01-01T00:00:01Z; waived by x"),
+            ("0 to 3", "0 to 3"),
+            ("\u{1b}[2J 5 ms", "\\u{1b}[2J 1970-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(dated(value), told);
         }
     }
 

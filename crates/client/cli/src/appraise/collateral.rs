@@ -1,6 +1,8 @@
 //! Certificates and revocation lists as people have them: DER or PEM. What is neither goes on as it is, so that the
 //! appraisal refuses it by its own rule.
 
+use core::fmt;
+
 use chancery_evidence::{Certificate, ProductLine, VekKind};
 use chancery_verify::amd_chain;
 
@@ -61,19 +63,48 @@ pub(super) fn der(bytes: Vec<u8>, label: &str) -> Vec<u8> {
     blocks.map_or(bytes, |blocks| blocks.concat())
 }
 
+/// What is there in place of two certificates.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Miscounted {
+    /// Parts that are certificates of the form that AMD's have.
+    certificates: usize,
+    /// Parts that are none.
+    others: usize,
+}
+
+impl fmt::Display for Miscounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.certificates {
+            0 => f.write_str("no certificate")?,
+            1 => f.write_str("1 certificate")?,
+            count => write!(f, "{count} certificates")?,
+        }
+        if self.certificates > 0 && self.others > 0 {
+            f.write_str(" and something that is none")?;
+        }
+        Ok(())
+    }
+}
+
 /// Reads intermediate and root, in either order, from PEM or concatenated DER.
 ///
 /// # Errors
 ///
-/// How many certificates there are, if not two.
-pub(super) fn chain(bytes: &[u8]) -> Result<Chain, usize> {
+/// What there is, if not two parts.
+pub(super) fn chain(bytes: &[u8]) -> Result<Chain, Miscounted> {
     let blocks = str::from_utf8(bytes)
         .ok()
         .and_then(|text| pem::blocks(text, pem::CERTIFICATE))
         .filter(|blocks| !blocks.is_empty());
     let parts = blocks.unwrap_or_else(|| split(bytes));
-    let count = parts.len();
-    let [first, second]: [Vec<u8>; 2] = parts.try_into().map_err(|_parts| count)?;
+    let [first, second]: [Vec<u8>; 2] = parts.try_into().map_err(|parts: Vec<Vec<u8>>| {
+        let readable = |part: &&Vec<u8>| Certificate::parse(part).is_ok();
+        let certificates = parts.iter().filter(readable).count();
+        Miscounted {
+            certificates,
+            others: parts.len().saturating_sub(certificates),
+        }
+    })?;
     let root_first =
         Certificate::parse(&first).is_ok_and(|first| first.issuer() == first.subject());
     let (intermediate, root) = if root_first {
@@ -133,11 +164,15 @@ mod tests {
         });
         assert_eq!(chain(&[amd.intermediate, amd.root].concat()), expected);
         assert_eq!(chain(&[amd.root, amd.intermediate].concat()), expected);
-        assert_eq!(chain(amd.root), Err(1));
-        assert_eq!(chain(b""), Err(0));
-        assert_eq!(chain(b"garbage"), Err(1));
-        assert_eq!(chain(&[amd.root, amd.root, amd.root].concat()), Err(3));
+        let told = |bytes: &[u8]| chain(bytes).unwrap_err().to_string();
+        assert_eq!(told(amd.root), "1 certificate");
+        assert_eq!(told(b""), "no certificate");
+        assert_eq!(told(b"garbage"), "no certificate");
+        let three = [amd.root, amd.root, amd.root].concat();
+        assert_eq!(told(&three), "3 certificates");
+        let mixed = [amd.root, amd.intermediate, b"garbage"].concat();
+        assert_eq!(told(&mixed), "2 certificates and something that is none");
         // A part that is cut off, or a length that reaches beyond the end, is one part.
-        assert_eq!(chain(&amd.root[..100]), Err(1));
+        assert_eq!(told(&amd.root[..100]), "no certificate");
     }
 }
