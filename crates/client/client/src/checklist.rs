@@ -1,5 +1,8 @@
 //! What was checked on the way to a connection, in order, for a person to read.
 
+use std::sync::Arc;
+
+use chancery_session::AttestResponse;
 use chancery_verify::Outcome;
 
 /// One check: what was required, what was found, how it ended.
@@ -20,13 +23,18 @@ pub struct Row {
 pub struct Checklist {
     rows: Vec<Row>,
     not_checked: Vec<&'static str>,
+    claimed: Option<Arc<AttestResponse>>,
 }
 
 impl Checklist {
     /// A checklist of rows that are known already, to be shown. It proves nothing.
     #[must_use]
     pub fn new(rows: Vec<Row>, not_checked: Vec<&'static str>) -> Self {
-        Self { rows, not_checked }
+        Self {
+            rows,
+            not_checked,
+            claimed: None,
+        }
     }
 
     /// The checks in the order in which they were made.
@@ -41,6 +49,13 @@ impl Checklist {
         &self.not_checked
     }
 
+    /// What the server answered, if it answered in the form of the protocol. Of an attempt that was refused nothing in
+    /// it may be believed.
+    #[must_use]
+    pub fn claimed(&self) -> Option<&AttestResponse> {
+        self.claimed.as_deref()
+    }
+
     /// The checks that failed.
     pub fn failed(&self) -> impl Iterator<Item = &Row> {
         self.rows
@@ -50,6 +65,10 @@ impl Checklist {
 
     pub(crate) fn push(&mut self, row: Row) {
         self.rows.push(row);
+    }
+
+    pub(crate) fn claim(&mut self, answer: AttestResponse) {
+        self.claimed = Some(Arc::new(answer));
     }
 
     pub(crate) fn leave_out(&mut self, what: &'static str) {

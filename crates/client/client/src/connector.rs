@@ -329,6 +329,7 @@ fn read_response(
         ATTEST_EXPECTED,
         format!("{} bytes", response.body().len()),
     );
+    checklist.claim(parsed.clone());
     Ok(parsed)
 }
 
