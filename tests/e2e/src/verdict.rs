@@ -32,5 +32,8 @@ pub fn refused(finished: &Finished) -> Vec<String> {
     let failed = checks(&report, "failed");
     assert_eq!(violations.unwrap().len(), failed.len());
     assert!(!failed.is_empty(), "no check is named: {report}");
+    // A refusal without a stage is one of a service that gave no answer, and says why.
+    let stage = report.get("stage").unwrap();
+    assert!(stage.is_string() || report.get("error").is_some(), "{report}");
     failed
 }

@@ -57,7 +57,30 @@ fn verify_passes_every_check_and_says_emulated_first() {
                 "{unchecked}"
             );
         }
-        assert!(!report["not_checked"].as_array().unwrap().is_empty());
+        assert_eq!(report["stage"], "policy");
+        assert_eq!(report["limits"].as_array().unwrap().len(), 2, "{report}");
+        let passed = checks(&report, "passed");
+        for name in report["not_checked"].as_array().unwrap() {
+            let name = name.as_str().unwrap();
+            assert!(!passed.iter().any(|check| check == name), "{name}");
+        }
+        let claims = &report["claims"];
+        assert_eq!(claims["mode"], "emulated", "{claims}");
+        for member in [
+            "product_line",
+            "chip_id",
+            "measurement",
+            "deployment_id",
+            "release_id",
+            "release_version",
+            "policy_version",
+            "floors_version",
+            "checkpoint_size",
+            "current_firmware",
+            "reported_tcb",
+        ] {
+            assert!(!claims[member].is_null(), "{member}: {claims}");
+        }
     }
 }
 
@@ -145,7 +168,11 @@ fn what_is_pinned_otherwise_is_refused_by_its_own_check() {
             assert_ne!(pins[member], value);
             pins[member] = value;
         });
-        let failed = refused(&verify(&["--json", "--deployment", &pins]));
-        assert_eq!(failed, [expected], "{member}");
+        let finished = verify(&["--json", "--deployment", &pins]);
+        assert_eq!(refused(&finished), [expected], "{member}");
+        let is_signature = ["checkpoint_quorum", "policy_signed"].contains(&expected);
+        let report = finished.json();
+        assert_eq!(report["stage"], if is_signature { "signature" } else { "bind" });
+        assert_eq!(report["claims"]["mode"], "emulated", "{report}");
     }
 }

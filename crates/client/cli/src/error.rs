@@ -236,6 +236,14 @@ impl CliError {
         })
     }
 
+    /// The exit code: 2 if the command line is at fault, otherwise 1.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::ContextMissing { .. } | Self::ValueInvalid { .. } => 2,
+            _ => 1,
+        }
+    }
+
     /// The chain of causes below this error, nearest first.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
@@ -257,6 +265,10 @@ fn client_advice(error: &ClientError) -> Option<&'static str> {
         ClientError::Connect(_) | ClientError::TimedOut { .. } => {
             "check that the service runs and that this address reaches it"
         }
+        ClientError::HandshakeBroken(_)
+        | ClientError::Closed
+        | ClientError::Http(_)
+        | ClientError::AttestRefused { .. } => "try again later",
         ClientError::Tls(_) => {
             "do not go on: whoever answered does not hold a certificate of the pinned roots"
         }

@@ -98,7 +98,7 @@ impl AnchorSource for AmdSource {
 /// Runs a whole command line, the program's name first, and prints what it has to say.
 ///
 /// The exit code is 0 only if everything asked for holds, 2 for a command line that cannot be
-/// understood, 1 for everything else.
+/// understood, lacks something or has a value out of its range, 1 for everything else.
 pub fn run<S: AnchorSource>(args: impl IntoIterator<Item = OsString>, source: &S) -> ExitCode {
     match Cli::try_parse_from(args) {
         Ok(cli) => execute(&cli.command, cli.global, source),
@@ -146,7 +146,7 @@ pub fn execute_signing_in<S: AnchorSource, I: SignIn>(
         Err(error) => {
             // If it cannot be written, the exit code is all that is left to say.
             drop(print_error(format, &error));
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_code())
         }
     }
 }

@@ -360,6 +360,46 @@ async fn a_deployment_without_usable_roots_is_refused() {
     );
 }
 
+#[tokio::test]
+async fn a_verification_without_a_base_address_or_pins_blames_the_command_line() {
+    let folder = files::tests::Folder::new();
+    let context = ContextArgs {
+        deployment: Some(deployment_file(&folder, chancery_verify::Mode::Amd)),
+        ..ContextArgs::default()
+    };
+    let verify = |url: Option<&str>, context: &ContextArgs| {
+        Command::Verify(VerifyArgs {
+            url: url.map(str::to_owned),
+            hardware: false,
+            context: context.clone(),
+        })
+    };
+    for url in [
+        "http://localhost:1",
+        "https://localhost:1/path",
+        "localhost",
+    ] {
+        let command = verify(Some(url), &context);
+        let error = dispatch(&command, &AmdSource, &ByBrowser)
+            .await
+            .unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(
+            error.to_string().starts_with("URL must be https://"),
+            "{error}"
+        );
+    }
+    let command = verify(None, &ContextArgs::default());
+    let error = dispatch(&command, &AmdSource, &ByBrowser)
+        .await
+        .unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert_eq!(
+        error.advice(),
+        Some("pass --deployment FILE, or --ready-file FILE")
+    );
+}
+
 #[test]
 fn a_ready_file_gives_deployment_tenant_and_key_and_options_win() {
     let folder = files::tests::Folder::new();

@@ -1,14 +1,23 @@
 //! `verify`: appraise a runtime and print every check.
 
-use chancery_client::{Checklist, ClientError, ProofMode, Row};
+mod claims;
+mod judgement;
+#[cfg(test)]
+mod tests;
+
+use chancery_client::{Checklist, Endpoint, ProofMode, Row};
 use chancery_json::{Object, Value};
 use chancery_verify::{Mode, Outcome as CheckOutcome};
+
+use self::claims::claims;
+use self::judgement::{Judgement, every_check};
 
 use crate::AnchorSource;
 use crate::args::VerifyArgs;
 use crate::context::{Context, Environment};
 use crate::error::CliError;
 use crate::output::{Outcome, printable};
+use crate::time::dated;
 
 /// The first line of every report about an emulated deployment, whatever the verdict.
 pub(crate) const EMULATED: &str =
@@ -23,6 +32,12 @@ pub(crate) async fn run<S: AnchorSource>(
     environment: &Environment,
     source: &S,
 ) -> Result<Outcome, CliError> {
+    if let Some(url) = &args.url {
+        Endpoint::parse(url).map_err(|_not_a_base| CliError::ValueInvalid {
+            option: "URL",
+            allowed: "https://host or https://host:port, without a path",
+        })?;
+    }
     let context = Context::load(&args.context, environment)?;
     let mode = if args.hardware {
         ProofMode::Hardware
@@ -40,7 +55,7 @@ pub(crate) async fn run<S: AnchorSource>(
         .url
         .as_deref()
         .unwrap_or_else(|| context.deployment.base());
-    let error = attempt.result.err();
+    let error = attempt.result.err().map(CliError::from);
     Ok(report(
         base,
         context.deployment.mode(),
@@ -50,9 +65,8 @@ pub(crate) async fn run<S: AnchorSource>(
 }
 
 /// The report for a person and for a program. It holds only if the attempt succeeded and no check failed.
-fn report(base: &str, mode: Mode, checklist: &Checklist, error: Option<&ClientError>) -> Outcome {
-    let failed = checklist.failed().count();
-    let holds = error.is_none() && failed == 0;
+fn report(base: &str, mode: Mode, checklist: &Checklist, error: Option<&CliError>) -> Outcome {
+    let judgement = Judgement::of(checklist, error);
     let mut lines = Vec::new();
     if mode == Mode::Emulated {
         lines.push(EMULATED.to_owned());
@@ -60,56 +74,68 @@ fn report(base: &str, mode: Mode, checklist: &Checklist, error: Option<&ClientEr
     lines.push(format!("Verifying {}", printable(base)));
     lines.push(String::new());
     lines.extend(table(checklist.rows()));
-    let not_checked = not_checked(checklist);
+    let not_checked = waived(checklist).chain(limits(checklist).map(str::to_owned));
+    let not_checked: Vec<String> = not_checked.map(|what| format!("  - {what}")).collect();
     if !not_checked.is_empty() {
         lines.push(String::new());
         lines.push("Not checked:".to_owned());
-        lines.extend(not_checked.iter().map(|what| format!("  - {what}")));
+        lines.extend(not_checked);
     }
     lines.push(String::new());
-    lines.push(verdict_text(holds, checklist, failed, error));
+    lines.push(verdict_text(judgement, checklist, error));
     Outcome {
         text: lines.join("\n"),
-        json: report_json(holds, mode, checklist, error),
-        holds,
+        json: report_json(judgement, mode, checklist, error),
+        holds: judgement == Judgement::Accepted,
     }
 }
 
-fn verdict_text(
-    holds: bool,
-    checklist: &Checklist,
-    failed: usize,
-    error: Option<&ClientError>,
-) -> String {
-    let of = |outcome| {
-        let rows = checklist.rows().iter();
-        rows.filter(|row| row.outcome == outcome).count()
-    };
-    let count = of(CheckOutcome::Passed).saturating_add(failed);
-    if holds {
-        return format!("ACCEPTED: all {count} checks that were made passed.");
-    }
-    let reason = error.map_or_else(String::new, |error| format!(" ({error})"));
-    format!(
-        "REFUSED: {failed} of {count} checks failed{reason}. Nothing of yours was sent; do not use \
-         this service."
-    )
-}
-
-fn not_checked(checklist: &Checklist) -> Vec<String> {
-    let waived = checklist
+fn verdict_text(judgement: Judgement, checklist: &Checklist, error: Option<&CliError>) -> String {
+    let failed = checklist.failed().count();
+    let passed = checklist
         .rows()
         .iter()
-        .filter(|row| row.outcome == CheckOutcome::NotChecked);
-    waived
-        .map(|row| format!("{}: {}", words(row.check), printable(&row.expected)))
-        .chain(
-            checklist
-                .not_checked()
-                .iter()
-                .map(|what| (*what).to_owned()),
-        )
-        .collect()
+        .filter(|row| row.outcome == CheckOutcome::Passed)
+        .count();
+    let count = passed.saturating_add(failed);
+    match judgement {
+        Judgement::Accepted => format!("ACCEPTED: all {count} checks that were made passed."),
+        Judgement::Refused(_) => {
+            let reason = error.map_or_else(String::new, |error| format!(" ({})", told(error)));
+            format!(
+                "REFUSED: {failed} of {count} checks failed{reason}. Nothing of yours was sent; do not use \
+                 this service."
+            )
+        }
+        Judgement::Impossible => {
+            let reason = error.map_or_else(String::new, told);
+            let advice = error.and_then(CliError::advice);
+            format!(
+                "COULD NOT BE JUDGED: {reason}. This says nothing about the service. Nothing of yours was \
+                 sent.\n  what to do: {}",
+                advice.unwrap_or("try again later")
+            )
+        }
+    }
+}
+
+/// An error with its causes, on one safe line.
+fn told(error: &CliError) -> String {
+    let causes = error.causes().into_iter();
+    let parts: Vec<String> = core::iter::once(error.to_string()).chain(causes).collect();
+    printable(&parts.join(": "))
+}
+
+/// The checks that the policy waived, with its reason.
+fn waived(checklist: &Checklist) -> impl Iterator<Item = String> {
+    let rows = checklist.rows().iter();
+    rows.filter(|row| row.outcome == CheckOutcome::NotChecked)
+        .map(|row| format!("{}: {}", words(row.check), dated(&row.expected)))
+}
+
+/// What no connection can check, in words.
+fn limits(checklist: &Checklist) -> impl Iterator<Item = &'static str> {
+    checklist.not_checked().iter().copied()
 }
 
 /// A check that passed takes one line; one that failed also says what was required.
@@ -129,8 +155,8 @@ pub(crate) fn table(rows: &[Row]) -> Vec<String> {
         let check = words(row.check);
         if row.outcome == CheckOutcome::Failed {
             lines.push(format!("  {mark} {check:width$}  FAILED"));
-            lines.push(format!("      required  {}", printable(&row.expected)));
-            lines.push(format!("      found     {}", printable(&row.got)));
+            lines.push(format!("      required  {}", dated(&row.expected)));
+            lines.push(format!("      found     {}", dated(&row.got)));
         } else {
             lines.push(
                 format!("  {mark} {check:width$}  {got}")
@@ -147,7 +173,7 @@ fn words(check: &str) -> String {
 }
 
 fn shortened(value: &str) -> String {
-    let value = printable(value);
+    let value = dated(value);
     if value.chars().count() <= VALUE_CHARACTERS_MAX {
         return value;
     }
@@ -176,125 +202,46 @@ pub(crate) fn rows_json(rows: &[Row]) -> (Vec<Value>, Vec<Value>) {
     )
 }
 
+/// The members of the issue's verdict, then those that are more than it asks for.
 fn report_json(
-    holds: bool,
+    judgement: Judgement,
     mode: Mode,
     checklist: &Checklist,
-    error: Option<&ClientError>,
+    error: Option<&CliError>,
 ) -> Object {
     let (checks, violations) = rows_json(checklist.rows());
-    let not_checked: Vec<Value> = not_checked(checklist)
-        .into_iter()
+    let was_made = |name: &str| {
+        let mut rows = checklist.rows().iter();
+        rows.any(|row| row.check == name && row.outcome != CheckOutcome::NotChecked)
+    };
+    let not_checked: Vec<Value> = every_check()
+        .filter(|name| !was_made(name))
         .map(Value::from)
         .collect();
-    let json = Object::new()
-        .with("verdict", if holds { "accepted" } else { "refused" })
+    let limits: Vec<Value> = limits(checklist).map(Value::from).collect();
+    let verdict = match judgement {
+        Judgement::Accepted => "accepted",
+        Judgement::Refused(_) | Judgement::Impossible => "refused",
+    };
+    let json = Object::with_capacity(9)
+        .with("verdict", verdict)
+        .with(
+            "stage",
+            judgement
+                .stage()
+                .map_or(Value::Null, |stage| stage.word().into()),
+        )
+        .with("violations", violations)
+        .with("not_checked", not_checked)
+        .with(
+            "claims",
+            checklist.claimed().map(claims).unwrap_or_default(),
+        )
         .with("mode", mode.word())
         .with("checks", checks)
-        .with("violations", violations)
-        .with("not_checked", not_checked);
+        .with("limits", limits);
     match error {
-        Some(error) => json.with("error", error.to_string()),
+        Some(error) => json.with("error", told(error)),
         None => json,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(check: &'static str, outcome: CheckOutcome) -> Row {
-        let (expected, got) = ("the pinned one".to_owned(), "another\u{1b}[2J".to_owned());
-        Row {
-            check,
-            expected,
-            got,
-            outcome,
-        }
-    }
-
-    fn json(outcome: &Outcome) -> String {
-        String::from_utf8(outcome.json.to_bytes()).unwrap()
-    }
-
-    #[test]
-    fn accepts_only_when_every_check_passed_and_there_is_a_connection() {
-        let rows = vec![row("report_length", CheckOutcome::Passed)];
-        let checklist = Checklist::new(rows, vec!["the operator's custody of the chip"]);
-        let accepted = report("https://localhost", Mode::Amd, &checklist, None);
-        assert!(accepted.holds);
-        assert!(accepted.text.starts_with("Verifying https://localhost\n"));
-        assert!(accepted.text.contains("✓ report length"));
-        assert!(
-            accepted
-                .text
-                .contains("Not checked:\n  - the operator's custody of the chip")
-        );
-        assert!(
-            accepted
-                .text
-                .ends_with("ACCEPTED: all 1 checks that were made passed.")
-        );
-        assert!(json(&accepted).starts_with(r#"{"verdict":"accepted","mode":"amd","checks":[{"#));
-
-        let without = report(
-            "https://localhost",
-            Mode::Amd,
-            &checklist,
-            Some(&ClientError::Closed),
-        );
-        assert!(!without.holds);
-        assert!(json(&without).contains(r#""error":"the server closed the connection early""#));
-    }
-
-    #[test]
-    fn says_what_failed_with_what_was_required_and_found_on_a_safe_line() {
-        let rows = vec![
-            row("tls_leaf", CheckOutcome::Passed),
-            row("session_nonce", CheckOutcome::Failed),
-        ];
-        let refused = report(
-            "https://localhost",
-            Mode::Amd,
-            &Checklist::new(rows, Vec::new()),
-            None,
-        );
-        assert!(!refused.holds);
-        assert!(
-            refused
-                .text
-                .contains("✗ session nonce  FAILED\n      required  the pinned one")
-        );
-        assert!(refused.text.contains("found     another\\u{1b}[2J"));
-        assert!(refused.text.contains("REFUSED: 1 of 2 checks failed."));
-        assert!(json(&refused).contains(r#""violations":[{"check":"session_nonce","#));
-    }
-
-    #[test]
-    fn says_emulated_in_its_first_line_whatever_the_verdict() {
-        let checklist = Checklist::default();
-        for error in [None, Some(&ClientError::Closed)] {
-            let outcome = report("https://localhost", Mode::Emulated, &checklist, error);
-            assert!(outcome.text.lines().next().unwrap().starts_with("EMULATED"));
-            assert!(json(&outcome).contains(r#""mode":"emulated""#));
-        }
-        let amd = report("https://localhost", Mode::Amd, &checklist, None);
-        assert!(!amd.text.contains("EMULATED"));
-    }
-
-    #[test]
-    fn a_check_that_the_policy_waived_is_listed_as_not_checked() {
-        let rows = vec![row("id_block", CheckOutcome::NotChecked)];
-        let outcome = report(
-            "https://localhost",
-            Mode::Amd,
-            &Checklist::new(rows, Vec::new()),
-            None,
-        );
-        assert!(
-            outcome
-                .text
-                .contains("Not checked:\n  - id block: the pinned one")
-        );
     }
 }

@@ -506,10 +506,7 @@ fn each_file_is_read_once() {
 fn an_envelope_of_another_type_is_no_policy_and_no_floors() {
     let key = chancery_dsse::SigningKey::from_seed([7; 32]);
     let case = Case::genuine(TURIN, "turin.json");
-    let types = [
-        TCB_FLOORS_TYPE,
-        RELEASE_POLICY_TYPE,
-    ];
+    let types = [TCB_FLOORS_TYPE, RELEASE_POLICY_TYPE];
     let [policy, floors] = [case.bytes("--policy"), TcbFloors::shipped_json().to_vec()];
     let sign = |payload_type: &str, payload: &[u8]| {
         Envelope::sign(payload_type, payload, &[&key])
@@ -591,16 +588,8 @@ fn a_policy_with_an_unknown_missing_or_duplicate_member_is_refused_with_its_path
 fn signed_policies_and_floors_are_taken_and_their_signatures_are_said_to_be_unchecked() {
     let key = chancery_dsse::SigningKey::from_seed([7; 32]);
     let case = Case::genuine(TURIN, "turin.json");
-    let policy = Envelope::sign(
-        RELEASE_POLICY_TYPE,
-        &case.bytes("--policy"),
-        &[&key],
-    );
-    let floors = Envelope::sign(
-        TCB_FLOORS_TYPE,
-        TcbFloors::shipped_json(),
-        &[&key],
-    );
+    let policy = Envelope::sign(RELEASE_POLICY_TYPE, &case.bytes("--policy"), &[&key]);
+    let floors = Envelope::sign(TCB_FLOORS_TYPE, TcbFloors::shipped_json(), &[&key]);
     let case = case
         .with("--at", "2027-01-01T00:00:00Z")
         .with_file("--policy", &policy.unwrap().to_json())

@@ -298,6 +298,7 @@ fn refuses_qemu_without_a_model_and_more_shapes_than_a_release_can_have() {
     let line = format!("chancery release measure --ovmf {}", amd_sev());
     let error = run_line(&format!("{line} --vcpus 1"), &[]).unwrap_err();
     assert!(error.to_string().starts_with("--vcpu-type must be given"));
+    assert_eq!(error.exit_code(), 2);
     let many: Vec<String> = (1..=65).map(|vcpus| vcpus.to_string()).collect();
     let error = run_line(
         &format!("{line} --vcpu-type EPYC --vcpus {}", many.join(",")),
@@ -517,6 +518,7 @@ fn several_people_sign_one_after_another_and_a_threshold_counts() {
         .run(&format!("verify one.dsse {both} --threshold 3"))
         .unwrap_err();
     assert!(error.to_string().starts_with("--threshold must be from 1"));
+    assert_eq!(error.exit_code(), 2);
 }
 
 #[test]
