@@ -451,6 +451,10 @@ pub(crate) mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "that nothing is hashed shows in the time alone"
+    )]
     fn a_boot_file_over_the_limit_is_refused_before_it_is_hashed() {
         let folder = Folder::new();
         let path = folder.path("kernel");
