@@ -34,6 +34,9 @@ pub fn refused(finished: &Finished) -> Vec<String> {
     assert!(!failed.is_empty(), "no check is named: {report}");
     // A refusal without a stage is one of a service that gave no answer, and says why.
     let stage = report.get("stage").unwrap();
-    assert!(stage.is_string() || report.get("error").is_some(), "{report}");
+    assert!(
+        stage.is_string() || report.get("error").is_some(),
+        "{report}"
+    );
     failed
 }

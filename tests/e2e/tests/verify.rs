@@ -172,7 +172,10 @@ fn what_is_pinned_otherwise_is_refused_by_its_own_check() {
         assert_eq!(refused(&finished), [expected], "{member}");
         let is_signature = ["checkpoint_quorum", "policy_signed"].contains(&expected);
         let report = finished.json();
-        assert_eq!(report["stage"], if is_signature { "signature" } else { "bind" });
+        assert_eq!(
+            report["stage"],
+            if is_signature { "signature" } else { "bind" }
+        );
         assert_eq!(report["claims"]["mode"], "emulated", "{report}");
     }
 }

@@ -489,8 +489,7 @@ fn a_pinned_id_block_is_compared_member_by_member() {
 #[test]
 fn a_debuggable_guest_passes_by_its_dangerous_field_alone() {
     let mut case = Case::new();
-    case.fields.policy =
-        GuestPolicy::from_bits(GuestPolicy::RESERVED_ONE | GuestPolicy::DEBUG);
+    case.fields.policy = GuestPolicy::from_bits(GuestPolicy::RESERVED_ONE | GuestPolicy::DEBUG);
     let refusal = case.appraise().unwrap_err();
     assert_eq!(failed_names(&refusal), ["guest_policy_forbidden"]);
     case.policy.dangerous_guest_policy_allowed = GuestPolicy::DEBUG;
