@@ -1,7 +1,7 @@
 //! One whole appraisal of genuine evidence, and beside it in the same run the three checks of the `sev` crate.
 //!
-//! Ours: format of the report, exactly the chain with names, extensions and dates, four or five signatures, the revocation list where
-//! there is one, binding of leaf and report, the whole release policy and the firmware floors, with a row for each check.
+//! Ours: format of the report, exactly the chain with names, extensions and dates, each signature that is not known by its bytes, the
+//! revocation list where there is one, binding of leaf and report, the whole release policy and the firmware floors, a row for each check.
 //! `sev`: that root signed itself and the intermediate, that the intermediate signed the leaf, and that the leaf signed the report.
 
 #![forbid(unsafe_code)]
@@ -134,7 +134,7 @@ impl Others {
     }
 }
 
-/// The signatures of one appraisal as ring verifies them, without anything around them.
+/// All signatures below one root as ring verifies them, without anything around them.
 struct Primitives<'a> {
     rsa: Vec<(&'a [u8], &'a [u8], &'a [u8])>,
     p384: (&'a [u8], [u8; 672], [u8; 96]),

@@ -103,13 +103,18 @@ impl Error {
         &self.pointer
     }
 
-    /// Kind and place in one sentence, for the author of the text.
+    /// Kind and place in one sentence, for the author of the text. A control character of a member's name is not repeated: it
+    /// could be meant for the terminal.
     #[must_use]
     pub fn describe(&self) -> String {
+        let shown = |letter: char| match letter {
+            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+            letter => letter,
+        };
         let place = if self.pointer.is_empty() {
-            "the top level"
+            String::from("the top level")
         } else {
-            &self.pointer
+            self.pointer.chars().map(shown).collect()
         };
         if self.line == 0 {
             format!("{} at {place}", self.kind)

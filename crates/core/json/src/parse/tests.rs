@@ -236,3 +236,12 @@ fn survives_mutated_texts_and_reads_its_own_output() {
         "only {accepted} of the mutated texts were valid"
     );
 }
+
+#[test]
+fn a_description_repeats_no_control_character_of_a_name() {
+    let error = crate::Fields::parse(b"{\"a\\u001b[2J\\u0007\":1}", &Limits::DOCUMENT)
+        .and_then(crate::Fields::finish)
+        .unwrap_err();
+    assert_eq!(error.pointer(), "/a\u{1b}[2J\u{7}");
+    assert_eq!(error.describe(), "unknown member at /a\u{fffd}[2J\u{fffd}");
+}
