@@ -27,9 +27,10 @@ pub const ACT_EXPORTER_LABEL: &[u8] = b"EXPORTER-chancery-act-v1";
 /// this value, and connecting again appraises again (I3).
 ///
 /// ```compile_fail
-/// use chancery_client::{AttestedConnection, Request};
-/// async fn forge() -> AttestedConnection<chancery_verify::Amd> {
-///     AttestedConnection { ..unimplemented!() }
+/// use chancery_client::AttestedConnection;
+/// use chancery_verify::Amd;
+/// fn copy(other: AttestedConnection<Amd>) -> AttestedConnection<Amd> {
+///     AttestedConnection { ..other }
 /// }
 /// ```
 ///

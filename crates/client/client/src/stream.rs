@@ -33,8 +33,9 @@ use crate::limits::REST_TIME;
 ///
 /// ```compile_fail
 /// use chancery_client::AttestedStream;
-/// fn forge() -> AttestedStream<chancery_verify::Amd> {
-///     AttestedStream { ..unimplemented!() }
+/// use chancery_verify::Amd;
+/// fn copy(other: AttestedStream<Amd>) -> AttestedStream<Amd> {
+///     AttestedStream { ..other }
 /// }
 /// ```
 ///
